@@ -1,0 +1,85 @@
+# Pasarela: `make` lists what there is to say. Debian 12 with Swift is all it needs; the rest is installed.
+
+# One configuration serves run, test, lint and bench, so that nothing is compiled twice.
+# The import check fails a target that imports another one without declaring it (it compiles nothing by itself).
+SWIFT_FLAGS := -c release -Xswiftc -enable-testing --explicit-target-dependency-import-check error
+# Without the second, `swift test` says -enable-testing once more and everything is compiled again. XCTest would
+# only report that it ran nothing.
+TEST_FLAGS := $(SWIFT_FLAGS) --disable-testable-imports --disable-xctest
+# swift-protobuf's traits reach the compiler in the order of a hashed set: with another seed each time, it would be
+# compiled again at every second build.
+SWIFT := SWIFT_DETERMINISTIC_HASHING=1 swift
+
+PROTOS := Sources/ArchiveProtocol/Protos
+GENERATED := Sources/ArchiveProtocol/Generated
+# Checks the protos; a binary in a Python package.
+BUF := buf-bin==1.75.0
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build run test lint format proto bench clean require-swift
+
+help: ## this list
+	@echo 'Pasarela. make TARGET [NAME=VALUE…]:'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: packages-run require-swift ## the three services, into .build/release
+	$(SWIFT) build $(SWIFT_FLAGS)
+
+# `exec` and --pdeathsig: the supervisor gets the signals that make gets, and does not outlive it.
+run: build ## serve ROOT=folder on ADDRESS=127.0.0.1 PORT=5000 until Ctrl-C
+	@exec setpriv --pdeathsig TERM systemd/local/run $(foreach name,ROOT ADDRESS PORT,$(call quoted,$(name)))
+
+test: packages-test build .venv/complete ## all tests; FILTER=regular expression: those with such a name
+	$(SWIFT) test $(TEST_FLAGS) $(if $(FILTER),--filter '$(FILTER)')
+
+lint: packages-lint build .venv/complete ## format, imports, protos, generated code, scripts
+	$(swift-files) | xargs -0 swift format lint --strict --parallel --configuration .swift-format
+	.venv/bin/buf lint $(PROTOS)
+	$(scripts) | xargs -0 shellcheck
+	rm -rf .build/generated && mkdir -p .build/generated
+	$(SWIFT) build $(SWIFT_FLAGS) --product protoc-gen-swift
+	$(call generate,.build/generated)
+	diff -r .build/generated $(GENERATED) || { echo 'The protos say something else: make proto' >&2; exit 1; }
+
+format: require-swift ## lay out the Swift files as `make lint` wants them
+	$(swift-files) | xargs -0 swift format --in-place --parallel --configuration .swift-format
+
+proto: packages-lint packages-run require-swift ## generate the code of Sources/ArchiveProtocol/Protos again
+	$(SWIFT) build $(SWIFT_FLAGS) --product protoc-gen-swift
+	mkdir -p $(GENERATED) && rm -f $(GENERATED)/*.pb.swift
+	$(call generate,$(GENERATED))
+
+bench: packages-bench build .venv/complete ## ours beside the peers: speed, CPU, memory
+	Tests/Benchmarks/run
+
+clean: ## remove what was built, and the run's state
+	rm -rf .build .venv
+
+require-swift:
+	@command -v swift >/dev/null || { echo 'Swift 6.2 or newer is missing: https://www.swift.org/install/' >&2; exit 69; }
+
+packages-%: FORCE
+	@systemd/local/packages $*
+
+FORCE:
+
+.venv/complete: Tests/Client/requirements.txt Makefile | packages-python
+	/usr/bin/python3 -m venv --clear .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r $< $(BUF)
+	touch $@
+
+# NAME=value as one word of the shell.
+quoted = $(1)='$(subst ','\'',$($(1)))'
+
+# Commands that list files, NUL-separated.
+swift-files = find Package.swift Sources Tests -name '*.swift' -not -path '$(GENERATED)/*' -print0
+scripts = find .ci nginx systemd Tests -type f -exec awk 'FNR == 1 && /^\#!.*[\/ ](ba)?sh( |$$)/ { printf "%s%c", FILENAME, 0 }' {} +
+
+# The code of every proto, into folder $(1).
+generate = protoc --plugin=protoc-gen-swift=.build/release/protoc-gen-swift --proto_path=$(PROTOS) \
+	--swift_opt=Visibility=Internal --swift_opt=UseAccessLevelOnImports=true \
+	--swift_opt=FileNaming=PathToUnderscores --swift_out=$(1) \
+	$$(cd $(PROTOS) && find * -name '*.proto' | sort)

@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of Pasarela is built alike: Swift 6 mode, warnings as errors, imports that say what they expose.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "pasarela",
+    products: [
+        .executable(name: "gateway", targets: ["gateway"]),
+        .executable(name: "mserv1", targets: ["mserv1"]),
+        .executable(name: "mserv2", targets: ["mserv2"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    ],
+    targets: [
+        // The C libraries: their headers, and the few inline lines for what Swift can't call.
+        .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
+
+        // Libraries. Arrows point one way; docs/architecture.md says what each knows nothing of.
+        .target(name: "FileModel", dependencies: ["CUTF8Proc"], swiftSettings: strict),
+        .target(name: "FastCGI", dependencies: ["CFastCGI", "CLinux"], swiftSettings: strict),
+        .target(name: "RPC", dependencies: ["CGRPC", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "ArchiveProtocol",
+            dependencies: [
+                "FileModel", "RPC", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["Protos"], swiftSettings: strict),
+        .target(name: "RootedFiles", dependencies: ["FileModel", "CLinux"], swiftSettings: strict),
+        .target(name: "Listing", dependencies: ["RootedFiles", "FileModel"], swiftSettings: strict),
+        .target(
+            name: "NameIndex", dependencies: ["RootedFiles", "FileModel"], swiftSettings: strict),
+        .target(
+            name: "Systemd",
+            dependencies: ["CSystemd", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .target(
+            name: "Service",
+            dependencies: [
+                "Systemd", .product(name: "Logging", package: "swift-log"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TreeDaemon",
+            dependencies: [
+                "ArchiveProtocol", "FileModel", "RootedFiles", "RPC", "Service",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        // The three services.
+        .executableTarget(
+            name: "gateway",
+            dependencies: [
+                "ArchiveProtocol", "COpenSSL", "FastCGI", "FileModel", "RPC", "Service",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "mserv1",
+            dependencies: [
+                "ArchiveProtocol", "FileModel", "Listing", "RPC", "Service", "TreeDaemon",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "mserv2",
+            dependencies: [
+                "ArchiveProtocol", "FileModel", "NameIndex", "RPC", "Service", "TreeDaemon",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        // Tests: a suite per module, and the whole of it over HTTPS.
+        .testTarget(name: "FileModelTests", dependencies: ["FileModel"], swiftSettings: strict),
+        .testTarget(
+            name: "FastCGITests", dependencies: ["FastCGI", "CLinux"], swiftSettings: strict),
+        .testTarget(name: "RPCTests", dependencies: ["RPC", "CLinux"], swiftSettings: strict),
+    ]
+)

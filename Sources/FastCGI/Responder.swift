@@ -1,0 +1,104 @@
+internal import Glibc
+internal import Synchronization
+
+/// Answers FastCGI requests (FastCGI 1.0, role responder) on threads of its own.
+///
+/// Each request is one call of the handler, on one of `workers` threads; so the handler may block.
+/// The connections that the web server keeps open between requests cost no thread.
+///
+/// The peer is the web server and is trusted as far as libfcgi trusts it: let the socket's file
+/// permissions keep everybody else out.
+public final class Responder: Sendable {
+    private enum Lifecycle {
+        case new
+        case running(Connections, [WorkerThread])
+        case stopped
+    }
+
+    private let configuration: ResponderConfiguration
+    private let handler: @Sendable (Request) -> Response
+    private let lifecycle = Mutex(Lifecycle.new)
+
+    /// Opens and starts nothing yet. `handler` is called on several threads at once.
+    public init(
+        configuration: ResponderConfiguration = ResponderConfiguration(),
+        handler: @escaping @Sendable (Request) -> Response
+    ) {
+        self.configuration = configuration
+        self.handler = handler
+    }
+
+    /// Starts the threads, and returns at once. `stop` must be called in the end.
+    ///
+    /// - Parameter listener: a bound stream socket (Unix or TCP) that listens. Its ownership is taken,
+    ///   also when this throws; it is closed in the end, its path is not unlinked.
+    public func start(listeningOn listener: CInt) throws(FastCGIError) {
+        // A throw out of `withLock` would lose its type.
+        let failure: FastCGIError? = lifecycle.withLock { lifecycle in
+            guard case .new = lifecycle else {
+                close(listener)
+                return FastCGIError(.alreadyStarted, "start")
+            }
+            do throws(FastCGIError) {
+                lifecycle = try launch(listener)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Stops accepting at once, closes the idle connections, lets the requests that have come in be
+    /// answered until `bound` is over, then shuts their sockets; returns when its threads have ended.
+    ///
+    /// What a handler does is not interrupted, only waited for. A second call does nothing, but
+    /// returns no earlier than the first. Not to be called by a handler.
+    public func stop(within bound: Duration) {
+        let deadline = ContinuousClock.now + bound
+        // Held while waiting, on purpose: this is what a second call waits for, and the lock
+        // guards nothing that a worker needs.
+        lifecycle.withLock { lifecycle in
+            if case .running(let connections, let threads) = lifecycle {
+                connections.drain()
+                connections.awaitDrained(until: deadline)
+                connections.endWaiting()
+                for thread in threads { thread.join() }
+            }
+            lifecycle = .stopped
+        }
+    }
+
+    private func launch(_ listener: CInt) throws(FastCGIError) -> Lifecycle {
+        let connections: Connections
+        do throws(FastCGIError) {
+            try FastCGILibrary.setUp()
+        } catch {
+            close(listener)
+            throw error
+        }
+        connections = try Connections(listener: listener, configuration: configuration)
+        var threads: [WorkerThread] = []
+        let (configuration, handler) = (configuration, handler)
+        do throws(FastCGIError) {
+            for number in 1...configuration.workers {
+                threads.append(
+                    try WorkerThread(
+                        name: "\(configuration.threadName)-\(number)",
+                        stackBytes: configuration.stackBytes
+                    ) {
+                        var worker = Worker(
+                            connections: connections, configuration: configuration,
+                            handler: handler)
+                        worker.run()
+                    })
+            }
+        } catch {
+            connections.drain()
+            connections.endWaiting()
+            for thread in threads { thread.join() }
+            throw error
+        }
+        return .running(connections, threads)
+    }
+}

@@ -1,0 +1,73 @@
+internal import Glibc
+
+/// What one thread does: wait for an event, and carry a request from its first byte to its last.
+struct Worker: ~Copyable {
+    /// How long the listener stays paused when nothing else wakes it.
+    private static let pauseMilliseconds: CInt = 100
+
+    private let connections: Connections
+    private let configuration: ResponderConfiguration
+    private let handler: @Sendable (Request) -> Response
+    private var request = LibraryRequest()
+    /// Used again for every answer.
+    private var head: [UInt8] = []
+
+    init(
+        connections: Connections, configuration: ResponderConfiguration,
+        handler: @escaping @Sendable (Request) -> Response
+    ) {
+        self.connections = connections
+        self.configuration = configuration
+        self.handler = handler
+        head.reserveCapacity(2_048)
+    }
+
+    /// Returns when the threads are to end.
+    mutating func run() {
+        var hasPaused = false
+        while true {
+            switch connections.wait(milliseconds: hasPaused ? Self.pauseMilliseconds : -1) {
+            case .arrival:
+                switch connections.acceptOne() {
+                case .done: hasPaused = false
+                case .bytes(let held): serve(held)
+                case .paused: hasPaused = true
+                }
+            case .bytes(let held):
+                serve(held)
+            case .nothing:
+                if hasPaused { connections.resume() }
+                hasPaused = false
+            case .end:
+                return
+            }
+        }
+    }
+
+    /// The connection's request, and the next ones if they are there as soon as it is answered.
+    private mutating func serve(_ held: Connections.Held) {
+        repeat {
+            guard carry(from: held.descriptor) else {
+                connections.discard(held)
+                return
+            }
+        } while !connections.keep(held)
+    }
+
+    /// One request and its answer; true if the connection may be kept.
+    private mutating func carry(from socket: CInt) -> Bool {
+        guard
+            let received = request.receive(from: socket, bodyBytesMax: configuration.bodyBytesMax)
+        else { return false }
+        let response = handler(received)
+        head.removeAll(keepingCapacity: true)
+        response.appendHead(to: &head)
+        guard request.write(head),
+            !response.hasBody(answering: received.method) || request.write(response.body)
+        else {
+            request.abandon()
+            return false
+        }
+        return request.finish()
+    }
+}

@@ -1,0 +1,29 @@
+/// Why something beneath the tree can't be read.
+public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What went wrong.
+    public enum Code: Sendable, Hashable, CaseIterable {
+        /// No such path, or one that leads outside the tree: nobody can tell which.
+        case absent
+        /// The path leads through a file, or must be a folder and is none.
+        case notFolder
+        /// It is there, and may not be read.
+        case noPermission
+        /// Hidden names are asked for and the configuration does not serve them.
+        case hiddenNotServed
+        /// The process or the system has no descriptors or memory left; may help to try again.
+        case noResources
+        /// The file system failed.
+        case failed
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// For the operator: the system call and its `errno`, never for a client.
+    public let description: String
+
+    /// An error.
+    public init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}

@@ -1,0 +1,206 @@
+/// The part of an order's key that puts names as a Spanish reader expects them.
+///
+/// Five levels, each deciding only where the ones before are equal:
+/// 1. without case and accents: other characters, then runs of digits by value, then letters by code point,
+///    ñ a letter of its own after n;
+/// 2. accents: at the first place that differs, the one with fewer;
+/// 3. lower before upper;
+/// 4. fewer leading zeros;
+/// 5. bytes (appended by ``ListOrder``).
+///
+/// A key ends itself: no key is the beginning of another, so it may be complemented to turn the order round.
+/// Level 1 is one byte for an ASCII character; levels 2 to 4 list only the places where there is something to tell.
+enum NaturalKey {
+    // Level 1. Every first byte of an element is above `end`.
+    private static let end: UInt8 = 0
+    private static let otherBeyondASCII: UInt8 = 0x81
+    private static let digits: UInt8 = 0x82
+    private static let enye = letter(0x6E) + 1
+    private static let letterBeyondASCII: UInt8 = 0xC0
+    private static let combiningTilde: UInt32 = 0x303
+
+    /// The byte of an ASCII letter a…z: in order, with room for ñ between n and o.
+    private static func letter(_ scalar: UInt8) -> UInt8 {
+        0x90 + (scalar - 0x61) + (scalar > 0x6E ? 1 : 0)
+    }
+
+    /// What one ASCII byte is at level 1: 0 for a digit, else its byte in the key.
+    private static let asciiBytes: [UInt8] = (0..<128).map { (scalar: UInt8) in
+        switch scalar {
+        case 0x30...0x39: 0
+        case 0x41...0x5A: letter(scalar | 0x20)
+        case 0x61...0x7A: letter(scalar)
+        default: scalar + 1
+        }
+    }
+
+    /// Appends levels 1 to 4 of a name.
+    ///
+    /// - Returns: false where the name is not UTF-8; what was appended then is to be thrown away.
+    static func append(
+        _ name: UnsafeBufferPointer<UInt8>, to key: inout [UInt8], scratch: inout FoldedText
+    ) -> Bool {
+        if ShownText.isASCII(name) {
+            appendASCII(name, to: &key)
+            return true
+        }
+        guard scratch.load(name) else { return false }
+        appendFolded(scratch, to: &key)
+        return true
+    }
+
+    private static func appendASCII(_ name: UnsafeBufferPointer<UInt8>, to key: inout [UInt8]) {
+        var hasUpper = false
+        var hasZeros = false
+        asciiBytes.withUnsafeBufferPointer { table in
+            var index = 0
+            while index < name.count {
+                let byte = name[index]
+                let element = table[Int(byte)]
+                if element != 0 {
+                    key.append(element)
+                    hasUpper = hasUpper || (0x41...0x5A).contains(byte)
+                    index += 1
+                    continue
+                }
+                let run = index
+                while index < name.count, (0x30...0x39).contains(name[index]) { index += 1 }
+                let zeros = leadingZeros(name[run..<index])
+                hasZeros = hasZeros || zeros > 0
+                appendDigits(name[(run + zeros)..<index], to: &key)
+            }
+        }
+        key.append(end)
+        key.append(end)
+        key.append(end)
+        if hasUpper {
+            var element = 0
+            var wasDigit = false
+            for byte in name {
+                let isDigit = (0x30...0x39).contains(byte)
+                if isDigit, wasDigit { continue }
+                wasDigit = isDigit
+                if (0x41...0x5A).contains(byte) { appendPlace(element, to: &key) }
+                element += 1
+            }
+        }
+        key.append(end)
+        key.append(end)
+        if hasZeros {
+            var run = 0
+            var index = 0
+            while index < name.count {
+                guard (0x30...0x39).contains(name[index]) else {
+                    index += 1
+                    continue
+                }
+                let start = index
+                while index < name.count, (0x30...0x39).contains(name[index]) { index += 1 }
+                appendZeros(leadingZeros(name[start..<index]), run: run, to: &key)
+                run += 1
+            }
+        }
+        key.append(end)
+        key.append(end)
+    }
+
+    /// How many zeros stand before the value of a run; all of them for a run of zeros.
+    private static func leadingZeros(_ run: Slice<UnsafeBufferPointer<UInt8>>) -> Int {
+        run.prefix { $0 == 0x30 }.count
+    }
+
+    private static func appendDigits(
+        _ significant: some Collection<UInt8>, to key: inout [UInt8]
+    ) {
+        key.append(digits)
+        // A name has at most 255 bytes, so a run has at most 255 digits.
+        key.append(UInt8(clamping: significant.count))
+        key.append(contentsOf: significant)
+    }
+
+    /// A place where there is something to tell. The first place that differs decides, and there the entry that
+    /// has nothing is smaller: so earlier places are written as larger numbers.
+    private static func appendPlace(_ place: Int, to key: inout [UInt8]) {
+        let value = 0xFFFF - UInt16(clamping: place)
+        key.append(UInt8(value >> 8))
+        key.append(UInt8(value & 0xFF))
+    }
+
+    private static func appendZeros(_ zeros: Int, run: Int, to key: inout [UInt8]) {
+        guard zeros > 0 else { return }
+        appendPlace(run, to: &key)
+        key.append(UInt8(clamping: zeros))
+    }
+
+    private static func append24(_ value: UInt32, to key: inout [UInt8]) {
+        key.append(UInt8(value >> 16 & 0xFF))
+        key.append(UInt8(value >> 8 & 0xFF))
+        key.append(UInt8(value & 0xFF))
+    }
+
+    private static func appendFolded(_ text: FoldedText, to key: inout [UInt8]) {
+        var accents: [UInt8] = []
+        var uppers: [UInt8] = []
+        var zeros: [UInt8] = []
+        var element = 0
+        var run = 0
+        var index = 0
+        let clusters = text.clusters
+        while index < clusters.count {
+            let cluster = clusters[index]
+            if cluster.kind == .digit {
+                let start = index
+                while index < clusters.count, clusters[index].kind == .digit { index += 1 }
+                let leading = clusters[start..<index].prefix { $0.base == 0x30 }.count
+                appendDigits(
+                    clusters[(start + leading)..<index].map { UInt8($0.base) }, to: &key)
+                appendZeros(leading, run: run, to: &zeros)
+                let marks = clusters[start..<index].flatMap { text.marks(of: $0) }
+                appendAccents(marks, element: element, to: &accents)
+                run += 1
+            } else {
+                var marks = text.marks(of: cluster)
+                if cluster.base == 0x6E, let tilde = marks.firstIndex(of: combiningTilde) {
+                    key.append(enye)
+                    marks.remove(at: tilde)
+                } else if cluster.base != 0 {
+                    appendElement(cluster, to: &key)
+                }
+                appendAccents(marks, element: element, to: &accents)
+                if cluster.isUpper { appendPlace(element, to: &uppers) }
+                index += 1
+            }
+            element += 1
+        }
+        key.append(end)
+        for level in [accents, uppers, zeros] {
+            key.append(contentsOf: level)
+            key.append(end)
+            key.append(end)
+        }
+    }
+
+    private static func appendElement(_ cluster: FoldedText.Cluster, to key: inout [UInt8]) {
+        switch (cluster.kind, cluster.base < 0x80) {
+        case (_, true): key.append(asciiBytes[Int(cluster.base)])
+        case (.letter, false):
+            key.append(letterBeyondASCII)
+            append24(cluster.base, to: &key)
+        case (_, false):
+            key.append(otherBeyondASCII)
+            append24(cluster.base, to: &key)
+        }
+    }
+
+    private static func appendAccents(
+        _ marks: some Collection<UInt32>, element: Int, to key: inout [UInt8]
+    ) {
+        guard !marks.isEmpty else { return }
+        appendPlace(element, to: &key)
+        for mark in marks {
+            key.append(1)
+            append24(mark, to: &key)
+        }
+        key.append(end)
+    }
+}

@@ -1,0 +1,124 @@
+public import FileModel
+public import RootedFiles
+
+/// Lists folders of the tree.
+///
+/// Each answer is read from the file system after the request came in: every change finished before is in it. A page
+/// is true per entry, not as one instant.
+public struct FolderLister: Sendable {
+    let tree: ServedTree
+
+    /// A lister of a tree.
+    public init(_ tree: ServedTree) {
+        self.tree = tree
+    }
+
+    /// One page of a folder, or of the one entry that a path leads to, as `ls` does.
+    ///
+    /// Names are read first and ordered; sizes and times are read only for the page.
+    ///
+    /// - Throws: ``FileError`` where there is nothing to list.
+    public func page(_ query: EntryQuery, _ request: PageRequest) throws(FileError) -> EntryPage {
+        switch try tree.open(query) {
+        case .folder(let folder): return try page(of: folder, query, request)
+        case .entry(let status): return page(of: status, query, request)
+        }
+    }
+
+    private func page(
+        of folder: borrowing Folder, _ query: EntryQuery, _ request: PageRequest
+    ) throws(FileError) -> EntryPage {
+        let order = query.order
+        var selection = PageSelection<Candidate>(
+            limit: request.limit, after: request.after?.key(in: order))
+        var total = 0
+        var scratch = FoldedText()
+        let nowhere = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+        try forEachCandidate(in: folder, query) { name, kind in
+            total += 1
+            selection.offer { key in
+                order.appendKey(
+                    name: name, isDirectory: kind == .directory, folder: nowhere, to: &key,
+                    scratch: &scratch)
+            } payload: {
+                Candidate(name: Array(name), kind: kind)
+            }
+            return true
+        }
+        let (chosen, hasMore) = selection.finish()
+        var page = EntryPage(total: Total(value: total, isExact: true))
+        page.entries.reserve(chosen.count)
+        var missing: FileError?
+        for candidate in chosen {
+            append(candidate, of: folder, query, to: &page.entries, missing: &missing)
+        }
+        if let missing { page.note(Notice(missing, at: query.path)) }
+        if hasMore, let last = chosen.last {
+            page.next = ListPosition(name: last.name, isDirectory: last.kind == .directory)
+        }
+        return page
+    }
+
+    struct Candidate: Sendable {
+        let name: [UInt8]
+        let kind: EntryKind?
+    }
+
+    /// Every name of the folder that passes the query's filters.
+    func forEachCandidate(
+        in folder: borrowing Folder, _ query: EntryQuery,
+        _ body: (UnsafeBufferPointer<UInt8>, EntryKind?) -> Bool
+    ) throws(FileError) {
+        let needsKind = query.kinds != .all || query.order.directoriesFirst
+        // Names whose kind the file system does not tell are looked at after the reading: rare, so kept aside.
+        var untold: [[UInt8]] = []
+        try folder.forEachName(using: Folder.Buffer()) { name in
+            guard query.admits(name: name.bytes) else { return true }
+            if let kind = name.kind {
+                return query.kinds.contains(kind: kind) ? body(name.bytes, kind) : true
+            }
+            if needsKind {
+                untold.append(Array(name.bytes))
+                return true
+            }
+            return body(name.bytes, nil)
+        }
+        for name in untold {
+            guard let kind = try folder.status(of: name)?.kind, query.kinds.contains(kind: kind)
+            else { continue }
+            let goesOn = name.withUnsafeBufferPointer { body($0, kind) }
+            if !goesOn { return }
+        }
+    }
+
+    func append(
+        _ candidate: Candidate, of folder: borrowing Folder, _ query: EntryQuery,
+        to entries: inout EntryBatch, missing: inout FileError?
+    ) {
+        guard let details = folder.details(of: candidate.name, knownKind: candidate.kind),
+            query.kinds.contains(kind: details.kind)
+        else { return }
+        if let error = details.missing { missing = error }
+        entries.append(
+            name: candidate.name, folder: nil, kind: details.kind, size: details.size,
+            modified: details.modified, target: details.target, matches: nil)
+    }
+
+    /// A path that is no folder: its one entry, under the name asked.
+    func page(
+        of status: FileStatus, _ query: EntryQuery, _ request: PageRequest
+    ) -> EntryPage {
+        var page = EntryPage(isOfOneEntry: true)
+        let name = Array(query.path.lastName ?? [])
+        guard query.kinds.contains(kind: status.kind) else { return page }
+        page.total = Total(value: 1, isExact: true)
+        let place = ListPosition(name: name, isDirectory: false).key(in: query.order)
+        if let after = request.after?.key(in: query.order), !after.lexicographicallyPrecedes(place) {
+            return page
+        }
+        page.entries.append(
+            name: name, folder: nil, kind: status.kind, size: status.size,
+            modified: status.modified, target: nil, matches: nil)
+        return page
+    }
+}

@@ -1,0 +1,121 @@
+public import FileModel
+private import Glibc
+public import RootedFiles
+
+/// Searches names beneath a folder of the tree by walking it.
+///
+/// Each answer is read from the file system after the request came in: every change finished before is in it. A hit
+/// is looked at once more before it is given; one that is gone is dropped.
+public struct TreeSearcher: Sendable {
+    let tree: ServedTree
+    /// How long a walk may take.
+    private let budget: Duration
+
+    /// A searcher of a tree.
+    public init(_ tree: ServedTree, budget: Duration) {
+        self.tree = tree
+        self.budget = budget
+    }
+
+    /// One page of the hits.
+    ///
+    /// - Parameters:
+    ///   - text: what to look for; nil: everything that passes the query's filters.
+    ///   - remaining: how long the caller still waits; the walk ends in time for an answer.
+    ///   - isCancelled: asked now and then; true ends the walk.
+    /// - Throws: ``FileError`` where there is nothing to search.
+    public func page(
+        _ query: EntryQuery, text: NameQuery?, _ request: PageRequest, remaining: Duration?,
+        isCancelled: @escaping () -> Bool
+    ) throws(FileError) -> EntryPage {
+        let base = try openBase(query)
+        let order = query.order
+        var selection = PageSelection<Hit>(
+            limit: request.limit, after: request.after?.key(in: order))
+        var page = EntryPage()
+        var total = 0
+        var scratch = FoldedText()
+        var matcher = text.map { NameMatcher($0) }
+        var walk = TreeWalk(
+            query: query, deadline: deadline(remaining), isCancelled: isCancelled)
+        try walk.forEachEntry(beneath: base) { folder, name, kind in
+            guard matcher?.matches(name) ?? true else { return true }
+            total += 1
+            selection.offer { key in
+                order.appendKey(
+                    name: name, isDirectory: kind == .directory, folder: folder, to: &key,
+                    scratch: &scratch)
+            } payload: {
+                Hit(folder: Array(folder), name: Array(name), kind: kind)
+            }
+            return true
+        }
+        for notice in walk.notices { page.note(notice) }
+        page.isComplete = walk.isComplete
+        page.total = Total(value: total, isExact: walk.isComplete)
+        let (hits, hasMore) = selection.finish()
+        var reader = HitReader(base: base, query: query)
+        for hit in hits { reader.append(hit, matcher: &matcher, to: &page) }
+        if hasMore, let last = hits.last {
+            page.next = ListPosition(
+                name: last.name, folder: last.folder, isDirectory: last.kind == .directory)
+        }
+        return page
+    }
+
+    /// All hits in the order of the walk, piece by piece; memory for one piece.
+    ///
+    /// - Parameter send: takes a piece; returns false to end the stream.
+    /// - Returns: whether the walk saw everything, and why not.
+    public func stream(
+        _ query: EntryQuery, text: NameQuery?, isCancelled: @escaping () -> Bool,
+        send: (EntryBatch) -> Bool
+    ) throws(FileError) -> (isComplete: Bool, notices: [Notice]) {
+        let base = try openBase(query)
+        var page = EntryPage()
+        var matcher = text.map { NameMatcher($0) }
+        var goesOn = true
+        // A stream has no budget: its reader decides how long it takes, and cancels.
+        var walk = TreeWalk(query: query, deadline: nil, isCancelled: isCancelled)
+        var reader = HitReader(base: base, query: query)
+        try walk.forEachEntry(beneath: base) { folder, name, kind in
+            guard matcher?.matches(name) ?? true else { return true }
+            let hit = Hit(folder: Array(folder), name: Array(name), kind: kind)
+            reader.append(hit, matcher: &matcher, to: &page)
+            if page.entries.count == Self.pieceCount {
+                goesOn = send(page.entries)
+                page.entries = EntryBatch()
+            }
+            return goesOn
+        }
+        if goesOn, page.entries.count > 0 { _ = send(page.entries) }
+        for notice in walk.notices { page.note(notice) }
+        return (walk.isComplete && page.isComplete, page.notices)
+    }
+
+    /// Entries in a piece of a stream.
+    public static let pieceCount = 512
+
+    private func openBase(_ query: EntryQuery) throws(FileError) -> SharedFolder {
+        switch try tree.open(query) {
+        case .folder(let folder): return SharedFolder(folder)
+        case .entry: throw FileError(.notFolder, "a search beneath what is no folder")
+        }
+    }
+
+    /// When the walk has to end: its budget, and a little before the caller's patience.
+    private func deadline(_ remaining: Duration?) -> ContinuousClock.Instant {
+        let margin = Duration.milliseconds(200)
+        let limit = remaining.map { min(budget, max($0 - margin, .milliseconds(50))) } ?? budget
+        return .now + limit
+    }
+}
+
+/// The folder that is searched, shared by the parts of one search.
+final class SharedFolder {
+    let folder: Folder
+
+    init(_ folder: consuming Folder) {
+        self.folder = folder
+    }
+}

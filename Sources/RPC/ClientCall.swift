@@ -1,0 +1,249 @@
+internal import CGRPC
+internal import Synchronization
+
+/// All that one call of a client needs of gRPC, kept for the next call: a queue, the operations, and the
+/// cells that gRPC writes into.
+///
+/// `@unchecked Sendable`: used by one caller at a time, who has taken it from the channel's pool under the
+/// pool's mutex; only `cancel` comes from other threads, and touches nothing but `current`.
+final class ClientCall: @unchecked Sendable {
+    /// What can be cancelled.
+    private struct Current {
+        var call: OpaquePointer?
+        /// Set for good by `cancelForGood`, so that a cancel that comes before the call is honoured.
+        var isOver = false
+    }
+
+    /// `OpaquePointer` is not `Sendable`, but `grpc_call_cancel` may come from any thread until the call is
+    /// released: which happens after `call` was set to `nil` under this mutex.
+    private let current = Mutex(Current())
+
+    private let queue = PluckQueue()
+    /// In this order: what is sent, its end, what is received, how it ended.
+    private let operations = UnsafeMutablePointer<grpc_op>.allocate(capacity: Operation.count)
+    private let sentMetadata = UnsafeMutablePointer<grpc_metadata>.allocate(
+        capacity: RPCMetadata.entriesMax)
+    private var sentMetadataCount = 0
+    private let initialMetadata = UnsafeMutablePointer<grpc_metadata_array>.allocate(capacity: 1)
+    private let trailingMetadata = UnsafeMutablePointer<grpc_metadata_array>.allocate(capacity: 1)
+    private let answer = UnsafeMutablePointer<ByteBuffer?>.allocate(capacity: 1)
+    private let status = UnsafeMutablePointer<grpc_status_code>.allocate(capacity: 1)
+    private let details = UnsafeMutablePointer<grpc_slice>.allocate(capacity: 1)
+
+    /// The last method's slice: callers mostly call the same one.
+    private var method = ""
+    private var methodSlice = grpc_empty_slice()
+
+    /// Places in `operations`. The batches of a streaming call are runs of it.
+    private enum Operation {
+        static let sendMetadata = 0
+        static let sendMessage = 1
+        static let sendClose = 2
+        static let receiveMetadata = 3
+        static let receiveMessage = 4
+        static let receiveStatus = 5
+        static let count = 6
+    }
+
+    init() {
+        _ = GRPCLibrary.started
+        grpc_metadata_array_init(initialMetadata)
+        grpc_metadata_array_init(trailingMetadata)
+        answer.initialize(to: nil)
+        status.initialize(to: GRPC_STATUS_UNKNOWN)
+        details.initialize(to: grpc_empty_slice())
+        operations.initialize(repeating: grpc_op(), count: Operation.count)
+        operations[Operation.sendMetadata].op = GRPC_OP_SEND_INITIAL_METADATA
+        operations[Operation.sendMessage].op = GRPC_OP_SEND_MESSAGE
+        operations[Operation.sendClose].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT
+        operations[Operation.receiveMetadata].op = GRPC_OP_RECV_INITIAL_METADATA
+        operations[Operation.receiveMetadata].data.recv_initial_metadata.recv_initial_metadata =
+            initialMetadata
+        operations[Operation.receiveMessage].op = GRPC_OP_RECV_MESSAGE
+        operations[Operation.receiveMessage].data.recv_message.recv_message = answer
+        operations[Operation.receiveStatus].op = GRPC_OP_RECV_STATUS_ON_CLIENT
+        operations[Operation.receiveStatus].data.recv_status_on_client.trailing_metadata =
+            trailingMetadata
+        operations[Operation.receiveStatus].data.recv_status_on_client.status = status
+        operations[Operation.receiveStatus].data.recv_status_on_client.status_details = details
+    }
+
+    deinit {
+        grpc_metadata_array_destroy(initialMetadata)
+        grpc_metadata_array_destroy(trailingMetadata)
+        grpc_slice_unref(methodSlice)
+        operations.deallocate()
+        sentMetadata.deallocate()
+        initialMetadata.deallocate()
+        trailingMetadata.deallocate()
+        answer.deallocate()
+        status.deallocate()
+        details.deallocate()
+    }
+
+    /// Ends the call under way, if any, and each later one, as `cancelled`.
+    func cancelForGood() {
+        current.withLock { current in
+            current.isOver = true
+            if let call = current.call { grpc_call_cancel(call, nil) }
+        }
+    }
+
+    /// Sends one request and returns the one answer.
+    func unary(
+        _ request: borrowing ClientRequest, on connection: Connection
+    ) throws(RPCError) -> [UInt8] {
+        let call = try begin(request, on: connection)
+        defer { end(call) }
+        let tag = UnsafeMutableRawPointer(operations)
+        let result = grpc_call_start_batch(call, operations, Operation.count, tag, nil)
+        guard result == GRPC_CALL_OK else { throw refused(result) }
+        _ = queue.pluck(tag)
+        let answer = takeAnswer()
+        try takeStatus(of: request)
+        guard let answer else {
+            throw RPCError(.internalError, "\(request.method): the server sent no answer")
+        }
+        return answer
+    }
+
+    /// Sends one request and gives each answer to `receive`, in order, until the server ends the stream. An
+    /// error of `receive` cancels the call.
+    func stream(
+        _ request: borrowing ClientRequest, on connection: Connection,
+        receive: ([UInt8]) throws(RPCError) -> Void
+    ) throws(RPCError) {
+        let call = try begin(request, on: connection)
+        defer { end(call) }
+        let statusTag = UnsafeMutableRawPointer(operations + Operation.receiveStatus)
+        let first = grpc_call_start_batch(
+            call, operations + Operation.receiveStatus, 1, statusTag, nil)
+        guard first == GRPC_CALL_OK else { throw refused(first) }
+
+        var failure: RPCError?
+        let sendTag = UnsafeMutableRawPointer(operations)
+        // All up to receiveMessage.
+        let sent = grpc_call_start_batch(
+            call, operations, Operation.receiveMessage, sendTag, nil)
+        if sent == GRPC_CALL_OK {
+            _ = queue.pluck(sendTag)
+            failure = receiveAll(call, receive: receive)
+        } else {
+            failure = refused(sent)
+        }
+        if failure != nil { grpc_call_cancel(call, nil) }
+        _ = queue.pluck(statusTag)
+        do {
+            try takeStatus(of: request)
+        } catch {
+            throw failure ?? error
+        }
+        // The server may have ended it just when `receive` failed.
+        if let failure { throw failure }
+    }
+
+    /// - Returns: the error of `receive`, if that ended it.
+    private func receiveAll(
+        _ call: OpaquePointer, receive: ([UInt8]) throws(RPCError) -> Void
+    ) -> RPCError? {
+        let operation = operations + Operation.receiveMessage
+        while true {
+            let started = grpc_call_start_batch(call, operation, 1, operation, nil)
+            guard started == GRPC_CALL_OK else { return refused(started) }
+            _ = queue.pluck(operation)
+            guard let message = takeAnswer() else { return nil }
+            do {
+                try receive(message)
+            } catch {
+                return error
+            }
+        }
+    }
+
+    private func begin(
+        _ request: borrowing ClientRequest, on connection: Connection
+    ) throws(RPCError) -> OpaquePointer {
+        guard let message = ByteBuffer.copying(request.message) else {
+            throw RPCError(.internalError, "grpc_raw_byte_buffer_create gave nothing")
+        }
+        if method != request.method {
+            grpc_slice_unref(methodSlice)
+            method = request.method
+            methodSlice = grpc_slice(copying: method)
+        }
+        let created = grpc_channel_create_call(
+            connection.channel, nil, cgrpc_propagate_defaults, queue.pointer, methodSlice, nil,
+            request.deadline.grpcTime, nil)
+        guard let call = created else {
+            grpc_byte_buffer_destroy(message)
+            throw RPCError(.internalError, "grpc_channel_create_call gave nothing")
+        }
+        operations[Operation.sendMessage].data.send_message.send_message = message
+        sendMetadata(request.metadata)
+        initialMetadata.pointee.count = 0
+        trailingMetadata.pointee.count = 0
+        let address = UInt(bitPattern: call)
+        current.withLock { current in
+            current.call = OpaquePointer(bitPattern: address)
+            if current.isOver { grpc_call_cancel(current.call, nil) }
+        }
+        return call
+    }
+
+    private func sendMetadata(_ metadata: RPCMetadata) {
+        for entry in metadata.entries.prefix(RPCMetadata.entriesMax) {
+            var pair = grpc_metadata()
+            pair.key = grpc_slice(copying: entry.key)
+            pair.value = grpc_slice(copying: entry.value)
+            (sentMetadata + sentMetadataCount).initialize(to: pair)
+            sentMetadataCount += 1
+        }
+        operations[Operation.sendMetadata].data.send_initial_metadata.count = sentMetadataCount
+        operations[Operation.sendMetadata].data.send_initial_metadata.metadata = sentMetadata
+    }
+
+    private func end(_ call: OpaquePointer) {
+        current.withLock { $0.call = nil }
+        grpc_call_unref(call)
+        grpc_byte_buffer_destroy(operations[Operation.sendMessage].data.send_message.send_message)
+        for index in 0..<sentMetadataCount {
+            grpc_slice_unref(sentMetadata[index].key)
+            grpc_slice_unref(sentMetadata[index].value)
+        }
+        sentMetadataCount = 0
+    }
+
+    private func takeAnswer() -> [UInt8]? {
+        guard let message = answer.pointee else { return nil }
+        answer.pointee = nil
+        return message.takeBytes()
+    }
+
+    private func takeStatus(of request: borrowing ClientRequest) throws(RPCError) {
+        let code = RPCStatusCode(rawValue: status.pointee.rawValue)
+        defer {
+            grpc_slice_unref(details.pointee)
+            details.pointee = grpc_empty_slice()
+        }
+        guard code != .ok else { return }
+        let message = details.pointee.text
+        guard code == .cancelled, !current.withLock({ $0.isOver }) else {
+            throw RPCError(code, message)
+        }
+        // Whoever resets calls that it has not begun is a server about to go.
+        throw RPCError(.unavailable, "\(request.method): given up by the server: \(message)")
+    }
+
+    /// gRPC refuses a batch only for a mistake in it.
+    private func refused(_ result: grpc_call_error) -> RPCError {
+        RPCError(.internalError, String(cString: grpc_call_error_to_string(result)))
+    }
+}
+
+/// What a call sends.
+struct ClientRequest: ~Copyable {
+    let method: String
+    let message: [UInt8]
+    let metadata: RPCMetadata
+    let deadline: RPCDeadline
+}

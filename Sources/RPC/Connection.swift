@@ -1,0 +1,84 @@
+internal import CGRPC
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// One connection to a server's Unix socket, and the gRPC channel upon it.
+///
+/// The channel is made upon a connected descriptor (`grpc_channel_create_from_fd`) instead of by gRPC's
+/// name resolver: so an absent server is known at once, there is no reconnect back-off to sit in, and
+/// the layers between (resolver, load balancer, retries) cost no time.
+///
+/// `@unchecked Sendable`: `channel` is made for use by several threads; it is destroyed when the last call
+/// upon it and `RPCChannel` have let go of this object.
+final class Connection: @unchecked Sendable {
+    let channel: OpaquePointer
+    /// A copy of the descriptor that gRPC owns and may close at any time: to look whether the peer is there.
+    private let watched: CInt
+
+    /// Connects. Does not block: a Unix socket takes a connection or refuses it at once.
+    ///
+    /// - Throws: `unavailable`, naming the path and the reason.
+    init(path: String, arguments: ChannelArguments) throws(RPCError) {
+        let descriptor = try Self.connect(to: path)
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else {
+            let reason = Self.reason(errno)
+            close(descriptor)
+            throw RPCError(.unavailable, "connection to \(path): \(reason)")
+        }
+        _ = GRPCLibrary.started
+        watched = copy
+        let credentials = cgrpc_insecure_channel_credentials()
+        channel = arguments.withGRPC { arguments in
+            grpc_channel_create_from_fd("unix:\(path)", descriptor, credentials, arguments)
+        }
+        grpc_channel_credentials_release(credentials)
+    }
+
+    deinit {
+        grpc_channel_destroy(channel)
+        close(watched)
+    }
+
+    /// Whether the server has closed its end: known from the kernel, though nobody reads an idle connection.
+    var isClosedByPeer: Bool {
+        // POLLRDHUP is 0x2000 (Swift does not import it); POLLHUP and POLLERR are always reported.
+        var poll = pollfd(fd: watched, events: 0x2000, revents: 0)
+        return Glibc.poll(&poll, 1, 0) != 0
+    }
+
+    private static func connect(to path: String) throws(RPCError) -> CInt {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        let fits = withUnsafeMutableBytes(of: &address.sun_path) { target in
+            guard !bytes.isEmpty, bytes.count < target.count, !bytes.contains(0) else { return false }
+            target.copyBytes(from: bytes)
+            return true
+        }
+        guard fits else {
+            throw RPCError(.unavailable, "a socket's path has 1 to 107 bytes: \(path)")
+        }
+        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_UNIX, type, 0)
+        guard descriptor >= 0 else {
+            throw RPCError(.unavailable, "socket: \(reason(errno))")
+        }
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else {
+            let reason = reason(errno)
+            close(descriptor)
+            throw RPCError(.unavailable, "connection to \(path): \(reason)")
+        }
+        return descriptor
+    }
+
+    private static func reason(_ code: CInt) -> String {
+        String(cString: strerror(code))
+    }
+}

@@ -1,0 +1,146 @@
+/// A client of one server behind a Unix socket, for use by any number of threads at once.
+///
+/// All calls share one connection, which is made by the first call and again by the call after it was
+/// lost: a server that has come back is found by the next call. A call blocks its thread until it is answered
+/// or its deadline has passed, and fails at once if the server is absent. Nothing is tried again in here.
+public final class RPCChannel: Sendable {
+    private struct State {
+        var connection: Connection?
+        /// Not under way: the next call takes the last, whose memory is warm.
+        var idle: [ClientCall] = []
+        /// As many as there ever were callers at once.
+        var all: [ClientCall] = []
+        var isShutDown = false
+    }
+
+    private let path: String
+    private let messageBytesMax: Int
+    private let state = Monitor(State())
+
+    /// Connects to nothing yet.
+    ///
+    /// - Parameters:
+    ///   - path: where the server listens, 1…107 bytes.
+    ///   - messageBytesMax: the longest request that is sent and the longest answer that is taken; past it a
+    ///     call fails with `resourceExhausted`.
+    public init(unixSocket path: String, messageBytesMax: Int = 4 * 1024 * 1024) {
+        self.path = path
+        self.messageBytesMax = messageBytesMax
+    }
+
+    deinit {
+        shutdown()
+    }
+
+    /// Sends a request, waits for its answer and returns it.
+    ///
+    /// - Parameters:
+    ///   - method: `/package.Service/Method`.
+    ///   - metadata: travels beside the request.
+    ///   - deadline: ends the call, on the server too.
+    /// - Throws: `unavailable` when the server is not reached or goes away, `deadlineExceeded`, `cancelled`
+    ///   after `shutdown`, or what the server answered.
+    public func call(
+        _ method: String, _ request: [UInt8], metadata: RPCMetadata = RPCMetadata(),
+        deadline: RPCDeadline
+    ) throws(RPCError) -> [UInt8] {
+        let request = ClientRequest(
+            method: method, message: request, metadata: metadata, deadline: deadline)
+        let (call, connection) = try begin(request)
+        do {
+            let answer = try call.unary(request, on: connection)
+            end(call)
+            return answer
+        } catch {
+            end(call, failedOn: connection, with: error)
+            throw error
+        }
+    }
+
+    /// Sends a request and hands each message of the answer to `receive`, in order, on the caller's thread;
+    /// returns when the server has ended the stream. While `receive` works, at most about 64 KiB are read
+    /// ahead: then the server waits.
+    ///
+    /// - Throws: as `call`, or what `receive` threw, which cancels the call.
+    public func stream(
+        _ method: String, _ request: [UInt8], metadata: RPCMetadata = RPCMetadata(),
+        deadline: RPCDeadline, receive: ([UInt8]) throws(RPCError) -> Void
+    ) throws(RPCError) {
+        let request = ClientRequest(
+            method: method, message: request, metadata: metadata, deadline: deadline)
+        let (call, connection) = try begin(request)
+        do {
+            try call.stream(request, on: connection, receive: receive)
+            end(call)
+        } catch {
+            end(call, failedOn: connection, with: error)
+            throw error
+        }
+    }
+
+    /// Cancels the calls under way and lets go of the connection; later calls fail with `cancelled`.
+    public func shutdown() {
+        let calls = state.update(waking: .none) { state in
+            state.isShutDown = true
+            state.connection = nil
+            return state.all
+        }
+        for call in calls { call.cancelForGood() }
+    }
+
+    private func begin(
+        _ request: borrowing ClientRequest
+    ) throws(RPCError) -> (ClientCall, Connection) {
+        guard request.message.count <= messageBytesMax else {
+            throw RPCError(
+                .resourceExhausted,
+                "a request of \(request.message.count) bytes: at most \(messageBytesMax) are sent")
+        }
+        guard !request.deadline.hasPassed else {
+            throw RPCError(.deadlineExceeded, "the deadline had passed before the call")
+        }
+        let (call, known) = try state.update(waking: .none) { state throws(RPCError) in
+            (try Self.takeCall(&state), state.connection)
+        }
+        if let known, !known.isClosedByPeer { return (call, known) }
+        do {
+            return (call, try connect(insteadOf: known))
+        } catch {
+            end(call)
+            throw error
+        }
+    }
+
+    private static func takeCall(_ state: inout State) throws(RPCError) -> ClientCall {
+        guard !state.isShutDown else { throw RPCError(.cancelled, "the channel is shut down") }
+        if let call = state.idle.popLast() { return call }
+        let call = ClientCall()
+        state.all.append(call)
+        return call
+    }
+
+    /// Connecting does not block, so it is done under the lock: of many callers one connects.
+    private func connect(insteadOf known: Connection?) throws(RPCError) -> Connection {
+        try state.update(waking: .none) { state throws(RPCError) in
+            guard !state.isShutDown else { throw RPCError(.cancelled, "the channel is shut down") }
+            if let connection = state.connection, connection !== known { return connection }
+            state.connection = nil
+            let connection = try Connection(
+                path: path, arguments: .client(messageBytesMax: messageBytesMax))
+            state.connection = connection
+            return connection
+        }
+    }
+
+    private func end(_ call: ClientCall) {
+        state.update(waking: .none) { $0.idle.append(call) }
+    }
+
+    private func end(_ call: ClientCall, failedOn connection: Connection, with error: RPCError) {
+        state.update(waking: .none) { state in
+            state.idle.append(call)
+            // It may be a server that stops, whose connection takes no more calls but is still open.
+            if error.isRetriable, state.connection === connection { state.connection = nil }
+        }
+    }
+}

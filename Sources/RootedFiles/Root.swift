@@ -1,0 +1,118 @@
+private import CLinux
+public import FileModel
+private import Glibc
+
+/// The served tree: opened once, read beneath, never outside.
+///
+/// Every path is resolved by `openat2(2)` with `RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS`: the kernel refuses `..` and
+/// links that leave the root while it resolves, so nothing can be swapped between a check and its use. A link is
+/// followed where it is relative and never leaves the root.
+public final class Root: Sendable {
+    /// Why a tree can't be served.
+    public struct OpenError: Error, Sendable, CustomStringConvertible {
+        /// What is wrong with the path, as text that fits behind it.
+        public let description: String
+    }
+
+    /// What a path leads to.
+    public enum Opened: ~Copyable {
+        case folder(Folder)
+        /// No folder: what it is. A last link was followed.
+        case entry(FileStatus)
+    }
+
+    private let descriptor: CInt
+
+    /// Opens the tree at an absolute or relative path.
+    ///
+    /// - Throws: ``OpenError`` where it is missing, no folder or may not be read.
+    public init(path: String) throws(OpenError) {
+        descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let reason =
+                switch errno {
+                case ENOENT: "does not exist"
+                case ENOTDIR: "is not a folder"
+                case EACCES: "may not be read by this user"
+                default: String(cString: strerror(errno))
+                }
+            throw OpenError(description: reason)
+        }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Opens what a path leads to.
+    ///
+    /// - Throws: ``FileError``; a path outside the root is `absent`, as one that does not exist.
+    public func open(_ path: RelativePath) throws(FileError) -> Opened {
+        guard path.canExist else { throw FileError(.absent, "a name that can not exist") }
+        do {
+            return .folder(try openFolder(path))
+        } catch let error where error.code == .notFolder || error.code == .noPermission {
+            // What is it, then? Without rights to read it, only to know of it.
+            let flags = UInt64(CLinux.clinux_o_path)
+            let status: FileStatus
+            do {
+                let place = try openBeneath(descriptor, path.bytes, flags: flags)
+                defer { close(place) }
+                status = try FileStatus(of: place)
+            } catch let inner where inner.code == .noPermission {
+                // A folder on the way may not be entered: what is behind it is nobody's to know.
+                throw FileError(.absent, "openat2: a folder on the way may not be entered")
+            }
+            if status.kind == .directory { throw FileError(.noPermission, "openat2: the folder may not be read") }
+            if path.mustBeFolder { throw error }
+            return .entry(status)
+        }
+    }
+
+    /// Opens the folder that a path leads to.
+    public func openFolder(_ path: RelativePath) throws(FileError) -> Folder {
+        guard path.canExist else { throw FileError(.absent, "a name that can not exist") }
+        let folder = try openBeneath(
+            descriptor, path.bytes, flags: UInt64(O_RDONLY | O_DIRECTORY | O_NONBLOCK))
+        return Folder(owning: folder)
+    }
+}
+
+/// Opens `path` beneath `folder`; "" is the folder itself.
+///
+/// `RESOLVE_BENEATH` gives `EAGAIN` when a rename on the way might have let it out: then it is tried again
+/// (openat2(2), "ERRORS"), a bounded number of times.
+func openBeneath(_ folder: CInt, _ path: [UInt8], flags: UInt64, resolve more: UInt64 = 0)
+    throws(FileError) -> CInt
+{
+    let resolve =
+        CLinux.clinux_resolve_beneath | CLinux.clinux_resolve_no_magiclinks | more
+    let attempts = 64
+    for attempt in 1...attempts {
+        let opened = withCString(path.isEmpty ? [UInt8(ascii: ".")] : path[...]) { path in
+            CLinux.clinux_openat2(folder, path, flags | UInt64(O_CLOEXEC), resolve)
+        }
+        if opened >= 0 { return opened }
+        let number = errno
+        guard attempt < attempts, number == EAGAIN || number == EINTR else {
+            throw FileError(errno: number, call: "openat2")
+        }
+    }
+    throw FileError(errno: EAGAIN, call: "openat2")
+}
+
+/// Runs `body` on bytes without NUL as a C string.
+@inline(__always)
+func withCString<Result>(
+    _ bytes: some Collection<UInt8>, _ body: (UnsafePointer<CChar>) -> Result
+) -> Result {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: bytes.count + 1) { buffer in
+        var index = 0
+        for byte in bytes {
+            buffer[index] = CChar(bitPattern: byte)
+            index += 1
+        }
+        buffer[index] = 0
+        return body(UnsafePointer(buffer.baseAddress.unsafelyUnwrapped))
+    }
+}

@@ -1,0 +1,113 @@
+private import Glibc
+
+/// A Unix socket that this process listens on, at a path of its own.
+public struct ListeningSocket: Sendable {
+    /// Why a service can't listen.
+    public struct Failure: Error, Sendable, CustomStringConvertible {
+        /// One line for the operator.
+        public let description: String
+    }
+
+    /// The listening descriptor. Whoever serves on it owns it.
+    public let descriptor: CInt
+    /// Where it is.
+    public let path: String
+    private let inode: ino_t
+
+    /// Listens at a path. Missing folders are made; a socket that nobody listens on any more is replaced.
+    ///
+    /// - Parameters:
+    ///   - mode: the permission bits of the socket: who may connect.
+    ///   - backlog: connections that wait to be accepted; a small one refuses bursts.
+    /// - Throws: ``Failure``: the path is too long, is no socket, or another process listens there.
+    public init(path: String, mode: Int, backlog: CInt = 1_024) throws(Failure) {
+        self.path = path
+        guard var address = sockaddr_un(path: path) else {
+            throw Failure(description: "\(path): a socket's path has at most 107 bytes")
+        }
+        try Self.makeFolder(of: path)
+        try Self.removeStale(path, &address)
+        let listener = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | Self.closeOnExec, 0)
+        guard listener >= 0 else { throw Self.failure("socket", path) }
+        // The mode is right from the first moment on: no one slips in between bind and chmod.
+        let mask = umask(mode_t(0o777 & ~mode))
+        let bound = withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(listener, address, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        let bindError = errno
+        umask(mask)
+        guard bound == 0 else {
+            close(listener)
+            errno = bindError
+            throw Self.failure("bind", path)
+        }
+        var status = stat()
+        guard listen(listener, backlog) == 0, stat(path, &status) == 0 else {
+            close(listener)
+            throw Self.failure("listen", path)
+        }
+        descriptor = listener
+        inode = status.st_ino
+    }
+
+    /// Removes the path, if it is still this socket's: call when serving ends.
+    public func unlink() {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_ino == inode { Glibc.unlink(path) }
+    }
+
+    private static let closeOnExec = CInt(SOCK_CLOEXEC.rawValue)
+
+    private static func failure(_ call: String, _ path: String) -> Failure {
+        Failure(description: "\(path): \(call): \(String(cString: strerror(errno)))")
+    }
+
+    private static func makeFolder(of path: String) throws(Failure) {
+        var folder = ""
+        for name in path.split(separator: "/").dropLast() {
+            folder += "/\(name)"
+            if mkdir(folder, 0o755) != 0, errno != EEXIST {
+                throw failure("mkdir", folder)
+            }
+        }
+    }
+
+    private static func removeStale(
+        _ path: String, _ address: inout sockaddr_un
+    ) throws(Failure) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw Failure(description: "\(path): is there and is no socket")
+        }
+        let probe = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | closeOnExec, 0)
+        guard probe >= 0 else { throw failure("socket", path) }
+        defer { close(probe) }
+        let connected = withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                connect(probe, address, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        if connected == 0 {
+            throw Failure(description: "\(path): another process listens there")
+        }
+        if errno == ECONNREFUSED { Glibc.unlink(path) }
+    }
+}
+
+extension sockaddr_un {
+    /// The address of a path; nil where it does not fit.
+    fileprivate init?(path: String) {
+        self.init()
+        sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        let capacity = MemoryLayout.size(ofValue: sun_path)
+        guard !bytes.isEmpty, bytes.count < capacity else { return nil }
+        withUnsafeMutableBytes(of: &sun_path) { place in
+            place.copyBytes(from: bytes)
+            place[bytes.count] = 0
+        }
+    }
+}

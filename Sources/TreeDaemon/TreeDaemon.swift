@@ -1,0 +1,95 @@
+private import ArchiveProtocol
+public import Logging
+public import FileModel
+public import RPC
+private import Service
+
+/// A daemon that reads the tree and answers by gRPC: what mserv1 and mserv2 share.
+public struct TreeDaemon: Sendable {
+    /// How long calls in flight may take to end when the daemon stops.
+    public static let stopPatience = Duration.seconds(5)
+
+    private let configuration: TreeDaemonConfiguration
+    private let log: Logger
+
+    /// A daemon.
+    public init(_ configuration: TreeDaemonConfiguration, log: Logger) {
+        self.configuration = configuration
+        self.log = log
+    }
+
+    /// Serves until a stop signal: listens, says so, waits, lets calls in flight end.
+    ///
+    /// - Throws: what keeps it from listening, in one line.
+    public func serve(_ service: String, _ handlers: [String: RPCHandler]) throws {
+        let health = HealthService(services: [service])
+        var server = RPCServerConfiguration()
+        server.unaryThreads = configuration.rpcThreads
+        let all = handlers.merging(health.handlers()) { own, _ in own }
+        let rpc = RPCServer(handlers: all, configuration: server)
+        let socket = try ListeningSocket(
+            path: configuration.socketPath, mode: configuration.socketMode)
+        try rpc.start(listeningOn: socket.descriptor)
+        log.info("ready: serves \(configuration.rootPath) at \(configuration.socketPath)")
+        StopSignals.wait()
+        log.info("stopping")
+        socket.unlink()
+        health.stop()
+        rpc.stop(within: Self.stopPatience)
+        log.info("stopped")
+    }
+
+    /// Runs an answer and logs it where it failed, was slow, or every call is asked for.
+    ///
+    /// The line has the request's id as the gateway logs it.
+    public func logged<Answer>(
+        _ call: RPCServerCall, _ answer: () throws(RPCError) -> Answer
+    ) throws(RPCError) -> Answer {
+        let start = ContinuousClock.now
+        do throws(RPCError) {
+            let result = try answer()
+            note(call, .ok, "", start)
+            return result
+        } catch {
+            note(call, error.code, error.message, start)
+            throw error
+        }
+    }
+
+    private func note(
+        _ call: RPCServerCall, _ code: RPCStatusCode, _ message: String,
+        _ start: ContinuousClock.Instant
+    ) {
+        let duration = ContinuousClock.now - start
+        let isSlow = duration >= configuration.slowRequest
+        guard code != .ok || isSlow || configuration.logRequests else { return }
+        var level = Logger.Level.info
+        if code == .internalError || code == .resourceExhausted || code == .unknown {
+            level = .error
+        }
+        var metadata: Logger.Metadata = [
+            "RPC_METHOD": "\(call.method)", "RPC_GRPC_STATUS_CODE": "\(code.rawValue)",
+            "DURATION_US": "\(duration.wholeMicroseconds)",
+        ]
+        if let id = call.metadata[RequestMetadata.requestID] { metadata["REQUEST_ID"] = "\(id)" }
+        if let trace = call.metadata.traceID { metadata["TRACE_ID"] = "\(trace)" }
+        let what = code == .ok ? (isSlow ? "slow call" : "call") : "call failed: \(message)"
+        log.log(level: level, "\(what)", metadata: metadata)
+    }
+}
+
+extension TreeDaemon {
+    /// Runs a reading of the tree: its errors become gRPC's, and what the system said of a failure is logged here.
+    public func reading<Answer>(
+        _ body: () throws(FileError) -> Answer
+    ) throws(RPCError) -> Answer {
+        do throws(FileError) {
+            return try body()
+        } catch {
+            if error.code == .failed || error.code == .noResources {
+                log.error("reading failed: \(error.description)")
+            }
+            throw RPCError(error)
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import COpenSSL
+import FastCGI
+
+/// The headers that every answer has, each once.
+enum CommonHeaders {
+    /// No script, no frame, nothing from elsewhere; the stylesheet and the icon are nginx's.
+    static let contentSecurityPolicy =
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        + "base-uri 'none'; frame-ancestors 'none'"
+
+    /// The answer as a response: 304 where the client has it already (RFC 9110, 13.1.2).
+    static func response(_ answer: Answer, to request: Request, id: String) -> Response {
+        var status = answer.status
+        var body = answer.body
+        var headers = answer.headers
+        var length: Int? = answer.body.count
+        if answer.isTagged, status == 200 {
+            let tag = entityTag(answer)
+            headers.append(("ETag", tag))
+            if let known = request.header("If-None-Match"), matches(known, tag) {
+                status = 304
+                body = []
+                length = nil
+            }
+        }
+        if status != 304 {
+            headers.append(("Content-Type", answer.contentType))
+            if let length { headers.append(("Content-Length", String(length))) }
+        }
+        if let language = answer.language {
+            headers.append(("Content-Language", language.rawValue))
+        }
+        let vary = answer.isNegotiated ? "Accept, Accept-Encoding, Accept-Language" : "Accept-Encoding"
+        headers.append(("Vary", vary))
+        headers.append(("X-Request-Id", id))
+        headers.append(("Cache-Control", "private, no-cache"))
+        headers.append(("X-Content-Type-Options", "nosniff"))
+        headers.append(("Content-Security-Policy", contentSecurityPolicy))
+        return Response(status: status, headers: headers, body: body)
+    }
+
+    /// A weak tag (nginx may compress) that differs by what is said, in which form and language.
+    private static func entityTag(_ answer: Answer) -> String {
+        var digest = [UInt8](repeating: 0, count: 32)
+        let done = copenssl_sha256(answer.body, answer.body.count, &digest)
+        precondition(done == 1, "SHA-256 is there in every libcrypto")
+        let form = answer.contentType.hasPrefix("text/html") ? "h" : "j"
+        let language = answer.language?.rawValue ?? ""
+        return "W/\"\(Base64URL.encoded(Array(digest.prefix(15))))\(form)\(language)\""
+    }
+
+    /// Whether `If-None-Match` names the tag, by weak comparison (RFC 9110, 8.8.3.2).
+    static func matches(_ header: String, _ tag: String) -> Bool {
+        func opaque(_ tag: some StringProtocol) -> String {
+            tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : String(tag)
+        }
+        let items = header.split(separator: ",").map { item in
+            String(item.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }
+                .reversed())
+        }
+        return items.contains { $0 == "*" || opaque($0) == opaque(tag) }
+    }
+}

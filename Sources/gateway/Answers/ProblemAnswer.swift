@@ -1,0 +1,52 @@
+/// A problem as an answer: `application/problem+json`, or a page for whoever prefers one.
+enum ProblemAnswer {
+    static func answer(
+        _ problem: Problem, identity: RequestIdentity, as form: Representation, in language: Language
+    ) -> Answer {
+        var answer: Answer
+        switch form {
+        case .html:
+            answer = Answer(
+                html: ProblemPage.bytes(problem, identity: identity, language: language),
+                language: language)
+        case .json:
+            answer = Answer(json: json(problem, identity, language), language: language)
+            answer.contentType = "application/problem+json"
+        }
+        answer.status = problem.code.status
+        answer.isTagged = false
+        if let seconds = problem.retryAfter {
+            answer.headers.append(("Retry-After", String(seconds)))
+        }
+        if problem.code == .methodNotAllowed { answer.headers.append(("Allow", "GET, HEAD")) }
+        return answer
+    }
+
+    private static func json(
+        _ problem: Problem, _ identity: RequestIdentity, _ language: Language
+    ) -> [UInt8] {
+        var json = JSONText()
+        json.raw("{\"type\":")
+        json.string("/problemas/\(problem.code.rawValue)")
+        json.raw(",\"title\":")
+        json.string(problem.code.title[language])
+        json.raw(",\"status\":")
+        json.number(problem.code.status)
+        json.raw(",\"detail\":")
+        json.string(problem.detail[language])
+        json.raw(",\"instance\":")
+        json.string("urn:uuid:\(identity.uuid)")
+        json.raw(",\"codigo\":")
+        json.string(problem.code.rawValue)
+        if let parameter = problem.parameter {
+            json.raw(",\"parametro\":")
+            json.string(parameter)
+        }
+        if let column = problem.column {
+            json.raw(",\"columna\":")
+            json.number(column)
+        }
+        json.raw("}\n")
+        return json.bytes
+    }
+}

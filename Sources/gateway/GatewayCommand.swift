@@ -1,0 +1,48 @@
+import ArgumentParser
+import FastCGI
+import Logging
+import Service
+
+/// `gateway`: answers HTTP requests that nginx passes on by FastCGI, and asks the daemons by gRPC.
+@main
+struct GatewayCommand: ServiceCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gateway",
+        abstract: "Answers Pasarela's HTTP API behind nginx.",
+        discussion: GatewayConfiguration.table(.ofProcess()).text,
+        version: pasarelaVersion)
+
+    @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
+    var checkConfig = false
+
+    static func configuration(
+        from settings: Settings
+    ) throws(Settings.Flaw) -> GatewayConfiguration {
+        try GatewayConfiguration(settings)
+    }
+
+    static func logLevel(_ configuration: GatewayConfiguration) -> Logger.Level {
+        configuration.logLevel
+    }
+
+    static func serve(_ configuration: GatewayConfiguration, log: Logger) throws {
+        try StateFolder.make(configuration.stateFolder)
+        let seal = CursorSeal(key: try CursorSeal.key(inFolder: configuration.stateFolder))
+        let daemons = Daemons(configuration)
+        let handler = RequestHandler(
+            daemons: daemons, seal: seal, log: RequestLog(configuration, log))
+        var responding = ResponderConfiguration()
+        responding.workers = configuration.workers
+        let responder = Responder(configuration: responding) { handler.response(to: $0) }
+        let socket = try ListeningSocket(
+            path: configuration.socketPath, mode: configuration.socketMode)
+        try responder.start(listeningOn: socket.descriptor)
+        log.info("ready: answers at \(configuration.socketPath)")
+        StopSignals.wait()
+        log.info("stopping")
+        socket.unlink()
+        responder.stop(within: .seconds(5))
+        daemons.stop()
+        log.info("stopped")
+    }
+}

@@ -1,0 +1,92 @@
+import Glibc
+import Logging
+import Service
+
+/// What the gateway reads from its environment.
+struct GatewayConfiguration: Sendable {
+    let socketPath: String
+    let socketMode: Int
+    let mserv1Socket: String
+    let mserv2Socket: String
+    /// The folder of what outlives a restart: the key of the cursors.
+    let stateFolder: String
+    /// Requests that are carried at the same time.
+    let workers: Int
+    /// How long a request waits for a daemon that is absent.
+    let patience: Duration
+    /// How long a daemon may take for an answer.
+    let deadline: Duration
+    let slowRequest: Duration
+    let logRequests: Bool
+    let logLevel: Logger.Level
+
+    init(_ settings: Settings) throws(Settings.Flaw) {
+        let shared = try SharedSettings(settings)
+        let own = OwnSettings(settings)
+        socketPath = try settings.value(shared.gatewaySocket)
+        socketMode = try settings.value(own.socketMode)
+        mserv1Socket = try settings.value(shared.mserv1Socket)
+        mserv2Socket = try settings.value(shared.mserv2Socket)
+        stateFolder = try settings.value(own.stateFolder)
+        workers = try settings.value(own.workers)
+        patience = try settings.value(own.patience)
+        deadline = try settings.value(own.deadline)
+        slowRequest = try settings.value(shared.slowRequest)
+        logRequests = try settings.value(shared.logRequests)
+        logLevel = try settings.value(shared.logLevel)
+    }
+
+    /// The settings that only the gateway has.
+    private struct OwnSettings {
+        let socketMode = Setting.mode(
+            "PASARELA_SOCKET_MODE", fallback: "0666",
+            purpose: "who may connect to the socket: nginx has to")
+        let stateFolder: Setting<String>
+        let workers = Setting.integer(
+            "PASARELA_WORKERS", fallback: 64, in: 1...1_024,
+            purpose: "requests that are carried at the same time")
+        let patience = Setting.seconds(
+            "PASARELA_PATIENCE", fallback: "1", in: 0...30,
+            purpose: "how long a request waits for a daemon that is absent")
+        let deadline = Setting.seconds(
+            "PASARELA_DEADLINE", fallback: "10", in: 1...300,
+            purpose: "how long a daemon may take for an answer")
+
+        init(_ settings: Settings) {
+            stateFolder = .path(
+                "PASARELA_STATE_DIR", fallback: Self.defaultStateFolder(settings),
+                purpose: "folder of what outlives a restart")
+        }
+
+        /// Where state is when nobody says so: root's in /var/lib; a user's by the XDG Base Directory Specification.
+        private static func defaultStateFolder(_ settings: Settings) -> String {
+            if getuid() == 0 { return "/var/lib/pasarela" }
+            if let state = settings[foreign: "XDG_STATE_HOME"], state.hasPrefix("/") {
+                return "\(state)/pasarela"
+            }
+            return "\(settings[foreign: "HOME"] ?? "/tmp")/.local/state/pasarela"
+        }
+    }
+
+    /// The variables, for `--help`.
+    static func table(_ settings: Settings) -> SettingTable {
+        var table = SettingTable()
+        let own = OwnSettings(settings)
+        table.add(own.stateFolder)
+        table.add(own.workers)
+        table.add(own.patience)
+        table.add(own.deadline)
+        // An environment that can't be read shows its flaw when the service starts; the help is shown without it.
+        if let shared = try? SharedSettings(settings) {
+            table.add(shared.runtimeFolder)
+            table.add(shared.gatewaySocket)
+            table.add(own.socketMode)
+            table.add(shared.mserv1Socket)
+            table.add(shared.mserv2Socket)
+            table.add(shared.logLevel)
+            table.add(shared.logRequests)
+            table.add(shared.slowRequest)
+        }
+        return table
+    }
+}

@@ -1,0 +1,51 @@
+import FastCGI
+import Logging
+import Service
+
+/// One line for each failed or slow request, and for each request when asked for.
+struct RequestLog: Sendable {
+    private let log: Logger
+    private let slowRequest: Duration
+    private let logsAll: Bool
+
+    init(_ configuration: GatewayConfiguration, _ log: Logger) {
+        self.log = log
+        slowRequest = configuration.slowRequest
+        logsAll = configuration.logRequests
+    }
+
+    /// Notes how a request ended.
+    func note(
+        _ request: Request, _ identity: RequestIdentity, route: Route?, status: Int,
+        problem: Problem?, duration: Duration
+    ) {
+        let isSlow = duration >= slowRequest
+        guard status >= 400 || isSlow || logsAll else { return }
+        var metadata: Logger.Metadata = [
+            "REQUEST_ID": "\(identity.id)",
+            "HTTP_REQUEST_METHOD": "\(request.method)",
+            "HTTP_ROUTE": "\(route?.name ?? "-")",
+            "HTTP_RESPONSE_STATUS_CODE": "\(status)",
+            "DURATION_US": "\(duration.wholeMicroseconds)",
+        ]
+        if let trace = identity.traceID { metadata["TRACE_ID"] = "\(trace)" }
+        var message = "\(status) \(request.method) \(route?.name ?? "-")"
+        if let problem {
+            metadata["ERROR_TYPE"] = "\(problem.code.rawValue)"
+            message += ": \(problem.code.rawValue)"
+            if let parameter = problem.parameter { message += " (\(parameter))" }
+            if let cause = problem.cause { message += ": \(cause)" }
+        } else if isSlow {
+            message += ": slow"
+        }
+        log.log(level: level(status), "\(message)", metadata: metadata)
+    }
+
+    private func level(_ status: Int) -> Logger.Level {
+        switch status {
+        case 500: .error
+        case 501...: .warning
+        default: .info
+        }
+    }
+}

@@ -1,0 +1,171 @@
+import FileModel
+
+/// The parameters of `/listar_archivos` and `/buscar_archivos`, as typed values.
+struct ListParameters: Sendable {
+    /// Which of the two endpoints.
+    enum Endpoint: String, Sendable, Hashable {
+        case list = "/listar_archivos"
+        case search = "/buscar_archivos"
+    }
+
+    /// Whether the number of all entries is told.
+    enum TotalWish: Sendable, Hashable {
+        case exact
+        case none
+        case automatic
+    }
+
+    let endpoint: Endpoint
+    private(set) var path = RelativePath.root
+    private(set) var limit = PageRequest.defaultLimit
+    private(set) var cursor: String?
+    private(set) var criterion = ListOrder.Criterion.natural
+    private(set) var descending = false
+    private(set) var directoriesFirst = false
+    private(set) var kinds = EntryKinds.all
+    private(set) var includesHidden = false
+    private(set) var total = TotalWish.automatic
+    private(set) var format: Representation?
+    /// `q` as typed.
+    private(set) var text: String?
+    /// Whether a filter was given, so that a search needs no `q`.
+    private var hasFilter = false
+    /// The parameters as they were given, decoded.
+    private var given: [(name: String, value: [UInt8])] = []
+
+    private init(endpoint: Endpoint) {
+        self.endpoint = endpoint
+    }
+
+    /// Reads a query.
+    ///
+    /// - Throws: ``Problem`` of the first fault, the inside of `q` after all parameters.
+    init(_ query: [UInt8], of endpoint: Endpoint) throws(Problem) {
+        var parameters = ListParameters(endpoint: endpoint)
+        try ParameterReader.read(query) { (parameter) throws(Problem) in
+            try parameters.take(parameter)
+        }
+        self = parameters
+        if endpoint == .search, text == nil, !hasFilter {
+            throw .invalidValue(
+                "q",
+                Text(
+                    "falta: di qué buscar, o filtra con tipo",
+                    "is missing: say what to search, or filter by tipo"))
+        }
+        if let text {
+            do throws(NameQuery.Flaw) {
+                _ = try NameQuery(text)
+            } catch {
+                throw Problem(error)
+            }
+        }
+    }
+
+    private mutating func take(_ parameter: ParameterReader.Parameter) throws(Problem) -> Bool {
+        switch parameter.name {
+        case "ruta": path = try Self.path(parameter)
+        case "limite": limit = try parameter.number(in: PageRequest.limits)
+        case "cursor": cursor = try parameter.text()
+        case "orden": try takeOrder(parameter)
+        case "directorios_primero": directoriesFirst = try parameter.flag()
+        case "tipo":
+            kinds = try Self.kinds(parameter)
+            hasFilter = true
+        case "ocultos": includesHidden = try parameter.flag()
+        case "total":
+            total = try parameter.choice(["exacto": .exact, "no": .none, "auto": .automatic])
+        case "formato": format = try parameter.choice(["json": .json, "html": .html])
+        case "q" where endpoint == .search: text = try Self.query(parameter)
+        default: return false
+        }
+        given.append((parameter.name, parameter.value))
+        return true
+    }
+
+    private static func path(_ parameter: ParameterReader.Parameter) throws(Problem) -> RelativePath {
+        do throws(RelativePath.Flaw) {
+            return try RelativePath(parameter.value)
+        } catch {
+            switch error {
+            case .holdsNUL:
+                throw .invalidValue("ruta", Text("no puede llevar NUL", "must not hold NUL"))
+            case .tooLong:
+                let bytes = RelativePath.byteCountMax
+                throw .invalidValue(
+                    "ruta",
+                    Text("tiene más de \(bytes) bytes", "is over \(bytes) bytes long"))
+            }
+        }
+    }
+
+    private mutating func takeOrder(_ parameter: ParameterReader.Parameter) throws(Problem) {
+        (criterion, descending) = try parameter.choice([
+            "natural": (.natural, false), "-natural": (.natural, true),
+            "nombre": (.name, false), "-nombre": (.name, true),
+        ])
+    }
+
+    private static func kinds(_ parameter: ParameterReader.Parameter) throws(Problem) -> EntryKinds {
+        var kinds = EntryKinds()
+        for item in parameter.value.split(
+            separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        {
+            let one = ParameterReader.Parameter(name: parameter.name, value: Array(item))
+            kinds.insert(
+                EntryKinds(
+                    try one.choice([
+                        "archivo": EntryKind.file, "directorio": .directory, "enlace": .link,
+                        "otro": .other,
+                    ])))
+        }
+        return kinds
+    }
+
+    private static func query(_ parameter: ParameterReader.Parameter) throws(Problem) -> String {
+        guard parameter.value.count <= NameQuery.byteCountMax else {
+            let bytes = NameQuery.byteCountMax
+            throw .invalidValue(
+                "q", Text("tiene más de \(bytes) bytes", "is over \(bytes) bytes long"))
+        }
+        return try parameter.text()
+    }
+
+    /// What is asked for, whatever page of it.
+    var query: EntryQuery {
+        EntryQuery(
+            path: path,
+            order: ListOrder(
+                criterion, descending: descending, directoriesFirst: directoriesFirst),
+            kinds: kinds, includesHidden: includesHidden)
+    }
+
+    /// All that a cursor belongs to, as bytes.
+    var identity: [UInt8] {
+        var bytes = Array(endpoint.rawValue.utf8)
+        bytes.append(0)
+        bytes.append(contentsOf: path.bytes)
+        bytes.append(0)
+        bytes.append(criterion == .natural ? 1 : 2)
+        bytes.append(descending ? 1 : 0)
+        bytes.append(directoriesFirst ? 1 : 0)
+        bytes.append(kinds.rawValue)
+        bytes.append(includesHidden ? 1 : 0)
+        if let text {
+            bytes.append(1)
+            bytes.append(contentsOf: text.utf8)
+        }
+        return bytes
+    }
+
+    /// The same request with some parameters changed or (nil) left out, as a path with a query.
+    func target(
+        _ endpoint: Endpoint? = nil, changing changes: KeyValuePairs<String, [UInt8]?>
+    ) -> String {
+        var pairs = given.filter { pair in !changes.contains { $0.key == pair.name } }
+        for case (let name, let value?) in changes { pairs.append((name, value)) }
+        let query = pairs.map { "\($0.name)=\(PercentCoding.encoded($0.value))" }
+        let path = (endpoint ?? self.endpoint).rawValue
+        return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
+    }
+}

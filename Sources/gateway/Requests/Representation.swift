@@ -1,0 +1,44 @@
+/// The forms an answer can have.
+enum Representation: String, Sendable, Hashable, CaseIterable {
+    case json
+    case html
+
+    /// The media type that `Accept` names.
+    var mediaType: String {
+        switch self {
+        case .json: "application/json"
+        case .html: "text/html"
+        }
+    }
+
+    /// The form that a client prefers (RFC 9110, 12.5.1): for each form its most specific range counts; then the
+    /// highest quality; then JSON before HTML. No or unreadable `Accept`: JSON. nil: nothing fits.
+    init?(accept header: String?) {
+        guard let header, let list = QualityList(header) else {
+            self = .json
+            return
+        }
+        let rated = Self.allCases.map { ($0, $0.quality(in: list)) }
+        guard let best = rated.map(\.1).max(), best > 0,
+            let first = rated.first(where: { $0.1 == best })
+        else { return nil }
+        self = first.0
+    }
+
+    private func quality(in list: QualityList) -> Double {
+        let group = mediaType.prefix { $0 != "/" } + "/*"
+        var best = (specificity: -1, quality: 0.0)
+        for item in list.items {
+            let specificity: Int
+            switch item.value {
+            case mediaType where item.parameters.isEmpty: specificity = 2
+            case mediaType where item.parameters == ["charset=utf-8"]: specificity = 3
+            case String(group) where item.parameters.isEmpty: specificity = 1
+            case "*/*" where item.parameters.isEmpty: specificity = 0
+            default: continue
+            }
+            if specificity > best.specificity { best = (specificity, item.quality) }
+        }
+        return best.quality
+    }
+}

@@ -1,0 +1,44 @@
+import FastCGI
+
+/// In which form and language a client wants its answer.
+struct Wishes: Sendable {
+    let language: Language
+    private let accepted: Representation?
+    private let namesFormat: Bool
+    private let format: Representation?
+
+    init(_ request: Request, _ target: Target) {
+        language = Language(acceptLanguage: request.header("Accept-Language"))
+        accepted = Representation(accept: request.header("Accept"))
+        let values = Self.formats(in: target.query)
+        namesFormat = !values.isEmpty
+        format = values.lazy.compactMap { Representation(rawValue: $0) }.first
+    }
+
+    /// The form of the answer: `formato` wins over `Accept`.
+    ///
+    /// - Throws: ``Problem`` where nothing fits what `Accept` asks for and no `formato` is given.
+    func form() throws(Problem) -> Representation {
+        if let format { return format }
+        // A `formato` that is none is told of among the parameters.
+        if namesFormat { return .json }
+        guard let accepted else { throw Problem(.notAcceptable) }
+        return accepted
+    }
+
+    /// The form of a problem: what was wished for, where that is known.
+    var problemForm: Representation {
+        format ?? accepted ?? .json
+    }
+
+    /// The values of `formato` in a query, before anything else of it is judged.
+    private static func formats(in query: [UInt8]) -> [String] {
+        guard !query.isEmpty else { return [] }
+        return query.split(separator: UInt8(ascii: "&")).compactMap { piece in
+            guard let text = PercentCoding.decoded(piece, plusIsSpace: true),
+                text.starts(with: "formato=".utf8)
+            else { return nil }
+            return String(decoding: text.dropFirst(8), as: UTF8.self)
+        }
+    }
+}

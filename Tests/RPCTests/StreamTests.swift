@@ -1,0 +1,201 @@
+internal import Synchronization
+internal import Testing
+
+@testable internal import RPC
+
+@Suite struct StreamTests {
+    @Test func `10,000 messages arrive in order`() throws {
+        let handler = RPCHandler.serverStreaming { _, request, writer throws(RPCError) in
+            for index in 0..<10_000 {
+                try writer.send([UInt8(index & 255), UInt8(index >> 8)] + request)
+            }
+        }
+        try withServer(["/t.Service/Count": handler]) { test in
+            var received: [[UInt8]] = []
+            try test.channel.stream("/t.Service/Count", [9, 9], deadline: .ample) { received.append($0) }
+            #expect(received == (0..<10_000).map { [UInt8($0 & 255), UInt8($0 >> 8), 9, 9] })
+        }
+    }
+
+    @Test func `a writer waits for a slow reader`() throws {
+        let sent = Atomic<Int>(0)
+        let isFull = Event()
+        let handler = RPCHandler.serverStreaming { _, _, writer throws(RPCError) in
+            for index in 0..<1_000 {
+                try writer.send([UInt8](repeating: UInt8(index & 255), count: 10_000))
+                sent.add(1, ordering: .sequentiallyConsistent)
+            }
+            isFull.happen()
+        }
+        try withServer(["/t.Service/Flood": handler]) { test in
+            var count = 0
+            try test.channel.stream("/t.Service/Flood", [], deadline: .ample) {
+                message throws(RPCError) in
+                if count == 0 {
+                    // Long enough to send all 10 MB, if nothing held it back.
+                    #expect(!isFull.wait(.milliseconds(300)))
+                    #expect(sent.load(ordering: .sequentiallyConsistent) < 100)
+                }
+                #expect(message == [UInt8](repeating: UInt8(count & 255), count: 10_000))
+                count += 1
+            }
+            #expect(count == 1_000)
+        }
+    }
+
+    @Test(arguments: [0, 1, 3])
+    func `a stream that ends with an error gives what came before it`(count: Int) throws {
+        let handler = RPCHandler.serverStreaming { _, _, writer throws(RPCError) in
+            for index in 0..<count { try writer.send([UInt8(index)]) }
+            throw RPCError(.aborted, "enough")
+        }
+        try withServer(["/t.Service/Fail": handler]) { test in
+            var received: [[UInt8]] = []
+            let thrown = errorOf { () throws(RPCError) in
+                try test.channel.stream("/t.Service/Fail", [], deadline: .ample) {
+                    received.append($0)
+                }
+            }
+            #expect(thrown == RPCError(.aborted, "enough"))
+            #expect(received == (0..<count).map { [UInt8($0)] })
+        }
+    }
+
+    @Test func `an error of the reader cancels the call, and the writer sees it`() throws {
+        let end = Monitor<RPCError?>(nil)
+        let ended = Event()
+        let handler = RPCHandler.serverStreaming { _, _, writer throws(RPCError) in
+            defer { ended.happen() }
+            while true {
+                do throws(RPCError) {
+                    try writer.send([1, 2, 3])
+                } catch {
+                    end.update(waking: .none) { $0 = error }
+                    throw error
+                }
+            }
+        }
+        try withServer(["/t.Service/Endless": handler]) { test in
+            var count = 0
+            let thrown = errorOf { () throws(RPCError) in
+                try test.channel.stream("/t.Service/Endless", [], deadline: .ample) {
+                    _ throws(RPCError) in
+                    count += 1
+                    if count == 5 { throw RPCError(.dataLoss, "the reader has enough") }
+                }
+            }
+            #expect(thrown == RPCError(.dataLoss, "the reader has enough"))
+            #expect(count == 5)
+            #expect(ended.wait())
+            #expect(end.update(waking: .none) { $0 }?.code == .cancelled)
+        }
+    }
+
+    @Test func `a stream that only waits learns of the client's end`() throws {
+        let ended = Event()
+        let handler = RPCHandler.serverStreaming { call, _, writer throws(RPCError) in
+            try writer.send([1])
+            while !call.waitUntilCancelled(for: .seconds(20)) {}
+            ended.happen()
+        }
+        try withServer(["/t.Service/Watch": handler]) { test in
+            let thrown = errorOf { () throws(RPCError) in
+                try test.channel.stream("/t.Service/Watch", [], deadline: .ample) {
+                    _ throws(RPCError) in throw RPCError(.cancelled, "seen")
+                }
+            }
+            #expect(thrown == RPCError(.cancelled, "seen"))
+            #expect(ended.wait(.seconds(5)))
+        }
+    }
+
+    @Test func `a deadline ends a stream whose writer is held back`() throws {
+        let end = Monitor<RPCError?>(nil)
+        let ended = Event()
+        let handler = RPCHandler.serverStreaming { _, _, writer throws(RPCError) in
+            defer { ended.happen() }
+            while true {
+                do throws(RPCError) {
+                    try writer.send([UInt8](repeating: 0, count: 50_000))
+                } catch {
+                    end.update(waking: .none) { $0 = error }
+                    throw error
+                }
+            }
+        }
+        try withServer(["/t.Service/Endless": handler]) { test in
+            let thrown = errorOf { () throws(RPCError) in
+                try test.channel.stream(
+                    "/t.Service/Endless", [], deadline: RPCDeadline(after: .milliseconds(200))
+                ) { _ throws(RPCError) in _ = ended.wait() }
+            }
+            #expect(thrown?.code == .deadlineExceeded)
+            #expect(ended.wait())
+            // The client's clock may be the first to see it.
+            let code = end.update(waking: .none) { $0 }?.code
+            #expect(code == .deadlineExceeded || code == .cancelled)
+        }
+    }
+
+    @Test func `streams past the bound are refused at once, and hold up no other call`() throws {
+        let handlers: [String: RPCHandler] = [
+            "/t.Service/Watch": .serverStreaming { call, _, writer throws(RPCError) in
+                try writer.send([1])
+                while !call.waitUntilCancelled(for: .seconds(20)) {}
+            },
+            "/t.Service/Echo": .unary { _, request throws(RPCError) in request },
+        ]
+        let bounds = RPCServerConfiguration(unaryThreads: 2, streamThreads: 3)
+        try withServer(handlers, bounds) { test in
+            let channel = RPCChannel(unixSocket: test.socket.path)
+            let open = Monitor(0)
+            var watchers: [WorkerThread] = []
+            for _ in 0..<3 {
+                watchers.append(
+                    try WorkerThread(name: "watcher") {
+                        _ = errorOf { () throws(RPCError) in
+                            try channel.stream("/t.Service/Watch", [], deadline: .ample) { _ in
+                                open.update(waking: .all) { $0 += 1 }
+                            }
+                        }
+                    })
+            }
+            #expect(open.wait(until: .ample) { $0 == 3 ? true : nil } == true)
+            for _ in 0..<20 {
+                let start = ContinuousClock.now
+                let thrown = errorOf { () throws(RPCError) in
+                    try test.channel.stream("/t.Service/Watch", [], deadline: .ample) { _ in }
+                }
+                #expect(thrown?.code == .resourceExhausted)
+                #expect(ContinuousClock.now - start < .seconds(2))
+                try #expect(test.channel.call("/t.Service/Echo", [4], deadline: .ample) == [4])
+            }
+            channel.shutdown()
+            for watcher in watchers { watcher.join() }
+            // The places are free again, as soon as the server has seen the watchers go.
+            var answered = false
+            while !answered {
+                let thrown = errorOf { () throws(RPCError) in
+                    try test.channel.stream("/t.Service/Watch", [], deadline: .ample) {
+                        _ throws(RPCError) in throw RPCError(.aborted, "a place")
+                    }
+                }
+                answered = thrown?.code == .aborted
+                try #require(answered || thrown?.code == .resourceExhausted)
+            }
+        }
+    }
+
+    @Test func `an unary call of a streaming method takes its only message`() throws {
+        let handler = RPCHandler.serverStreaming { _, request, writer throws(RPCError) in
+            if !request.isEmpty { try writer.send(request) }
+        }
+        try withServer(["/t.Service/One": handler]) { test in
+            try #expect(test.channel.call("/t.Service/One", [5], deadline: .ample) == [5])
+            let thrown = errorOf { () throws(RPCError) in
+                try test.channel.call("/t.Service/One", [], deadline: .ample)
+            }
+            #expect(thrown?.code == .internalError)
+        }
+    }
+}
