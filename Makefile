@@ -6,9 +6,6 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing --explicit-target-dependency-
 # Without the second, `swift test` says -enable-testing once more and everything is compiled again. XCTest would
 # only report that it ran nothing.
 TEST_FLAGS := $(SWIFT_FLAGS) --disable-testable-imports --disable-xctest
-# swift-protobuf's traits reach the compiler in the order of a hashed set: with another seed each time, it would be
-# compiled again at every second build.
-SWIFT := SWIFT_DETERMINISTIC_HASHING=1 swift
 
 PROTOS := Sources/ArchiveProtocol/Protos
 GENERATED := Sources/ArchiveProtocol/Generated
@@ -26,29 +23,29 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: packages-run require-swift ## the three services, into .build/release
-	$(SWIFT) build $(SWIFT_FLAGS)
+	swift build $(SWIFT_FLAGS)
 
 # `exec` and --pdeathsig: the supervisor gets the signals that make gets, and does not outlive it.
 run: build ## serve ROOT=folder on ADDRESS=127.0.0.1 PORT=5000 until Ctrl-C
 	@exec setpriv --pdeathsig TERM systemd/local/run $(foreach name,ROOT ADDRESS PORT,$(call quoted,$(name)))
 
 test: packages-test build .venv/complete ## all tests; FILTER=regular expression: those with such a name
-	$(SWIFT) test $(TEST_FLAGS) $(if $(FILTER),--filter '$(FILTER)')
+	swift test $(TEST_FLAGS) $(if $(FILTER),--filter '$(FILTER)')
 
 lint: packages-lint build .venv/complete ## format, imports, protos, generated code, scripts
-	$(swift-files) | xargs -0 swift format lint --strict --parallel --configuration .swift-format
+	$(swift-files) | xargs -0r swift format lint --strict --parallel --configuration .swift-format
 	.venv/bin/buf lint $(PROTOS)
-	$(scripts) | xargs -0 shellcheck
+	$(scripts) | xargs -0r shellcheck
 	rm -rf .build/generated && mkdir -p .build/generated
-	$(SWIFT) build $(SWIFT_FLAGS) --product protoc-gen-swift
+	swift build $(SWIFT_FLAGS) --product protoc-gen-swift
 	$(call generate,.build/generated)
 	diff -r .build/generated $(GENERATED) || { echo 'The protos say something else: make proto' >&2; exit 1; }
 
 format: require-swift ## lay out the Swift files as `make lint` wants them
-	$(swift-files) | xargs -0 swift format --in-place --parallel --configuration .swift-format
+	$(swift-files) | xargs -0r swift format --in-place --parallel --configuration .swift-format
 
 proto: packages-lint packages-run require-swift ## generate the code of Sources/ArchiveProtocol/Protos again
-	$(SWIFT) build $(SWIFT_FLAGS) --product protoc-gen-swift
+	swift build $(SWIFT_FLAGS) --product protoc-gen-swift
 	mkdir -p $(GENERATED) && rm -f $(GENERATED)/*.pb.swift
 	$(call generate,$(GENERATED))
 

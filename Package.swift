@@ -20,7 +20,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        // Without its traits: they reach the compiler in the order of a hashed set, so it would be built again and again.
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     ],
     targets: [
         // The C libraries: their headers, and the few inline lines for what Swift can't call.
@@ -72,7 +73,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: strict),
+            resources: [.embedInCode("Answers/openapi.json")], swiftSettings: strict),
         .executableTarget(
             name: "mserv1",
             dependencies: [
@@ -95,5 +96,6 @@ let package = Package(
         .testTarget(
             name: "FastCGITests", dependencies: ["FastCGI", "CLinux"], swiftSettings: strict),
         .testTarget(name: "RPCTests", dependencies: ["RPC", "CLinux"], swiftSettings: strict),
+        .testTarget(name: "IntegrationTests", swiftSettings: strict),
     ]
 )

@@ -1,6 +1,6 @@
-private import Foundation
 public import RPC
 private import SwiftProtobuf
+private import Synchronization
 
 /// The standard health service (`grpc.health.v1.Health`, Check and Watch): `""` and each service by its full name.
 public final class HealthService: Sendable {
@@ -8,16 +8,23 @@ public final class HealthService: Sendable {
     static let watch = "/grpc.health.v1.Health/Watch"
 
     private let names: Set<String>
-    private let state = ServingState()
+    private let isServing = Atomic(true)
 
     /// Health of a server with these services. It serves until ``stop()``.
     public init(services: [String]) {
         names = Set(services + [""])
     }
 
-    /// From now on nothing is served: whoever watches is told, and each watch ends.
+    /// From now on nothing is served: whoever watches is told within ``watchPause``, and each watch ends.
     public func stop() {
-        state.stop()
+        isServing.store(false, ordering: .releasing)
+    }
+
+    /// How often a watch looks whether it has something to tell.
+    static let watchPause = Duration.milliseconds(100)
+
+    private var status: Grpc_Health_V1_HealthCheckResponse.ServingStatus {
+        isServing.load(ordering: .acquiring) ? .serving : .notServing
     }
 
     /// The service's two methods.
@@ -28,18 +35,18 @@ public final class HealthService: Sendable {
                 guard names.contains(request.service) else {
                     throw RPCError(.notFound, "unknown service")
                 }
-                return try encode(Self.response(state.isServing ? .serving : .notServing))
+                return try encode(Self.response(status))
             },
             Self.watch: .serverStreaming { [self] (call, bytes, writer) throws(RPCError) in
                 let request: Grpc_Health_V1_HealthCheckRequest = try decode(bytes)
                 let isKnown = names.contains(request.service)
                 try writer.send(
                     try encode(
-                        Self.response(
-                            !isKnown
-                                ? .serviceUnknown : state.isServing ? .serving : .notServing)))
-                while state.waitForStop(.milliseconds(100)) {
-                    if call.isCancelled { throw RPCError(.cancelled, "the watcher is gone") }
+                        Self.response(isKnown ? status : .serviceUnknown)))
+                while isServing.load(ordering: .acquiring) {
+                    if call.waitUntilCancelled(for: Self.watchPause) {
+                        throw RPCError(.cancelled, "the watcher is gone")
+                    }
                 }
                 if isKnown { try writer.send(try encode(Self.response(.notServing))) }
                 throw RPCError(.unavailable, "the server stops")
@@ -64,33 +71,5 @@ public final class HealthService: Sendable {
             try channel.call(
                 check, try encode(request), metadata: RPCMetadata(), deadline: deadline))
         return answer.status == .serving
-    }
-}
-
-/// Whether the server serves, and a wait for the moment that it stops.
-private final class ServingState: @unchecked Sendable {
-    // `serving` is only read and written while `changed` is locked.
-    private let changed = NSCondition()
-    private var serving = true
-
-    var isServing: Bool {
-        changed.lock()
-        defer { changed.unlock() }
-        return serving
-    }
-
-    func stop() {
-        changed.lock()
-        serving = false
-        changed.broadcast()
-        changed.unlock()
-    }
-
-    /// Waits for the stop, at most so long. Returns whether it still serves.
-    func waitForStop(_ limit: Duration) -> Bool {
-        changed.lock()
-        defer { changed.unlock() }
-        if serving { _ = changed.wait(until: Date(timeIntervalSinceNow: limit / .seconds(1))) }
-        return serving
     }
 }

@@ -1,5 +1,5 @@
-// The gRPC C core (Debian libgrpc-dev 1.51). `features.h` comes first: without it glibc's fd_set clashes
-// with Swift's Glibc module in debug and sanitizer builds.
+// The gRPC C core (Debian libgrpc-dev 1.51). `features.h` comes first: without it glibc's fd_set
+// clashes with Swift's Glibc module in debug and sanitizer builds.
 #ifndef PASARELA_CGRPC_H
 #define PASARELA_CGRPC_H
 

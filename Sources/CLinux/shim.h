@@ -47,6 +47,11 @@ static inline void clinux_name_thread(const char *name) {
     prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL);
 }
 
+// _GNU_SOURCE only, as accept4.
+static inline int clinux_pipe2(int ends[2], int flags) {
+    return (int)syscall(SYS_pipe2, ends, flags);
+}
+
 // Macros that Swift does not import, or that need _GNU_SOURCE.
 static const uint64_t clinux_resolve_beneath = RESOLVE_BENEATH;
 static const uint64_t clinux_resolve_no_magiclinks = RESOLVE_NO_MAGICLINKS;

@@ -72,8 +72,8 @@ final class ConnectionSlot: Sendable {
         return Self.phase(of: word) == .idle && move(word, to: .busy)
     }
 
-    /// Called by the owner after it has armed epoll: true if the connection is idle now, false if its
-    /// next request has come already, so that it is still the owner's.
+    /// Called by the owner after it has armed epoll: true if the connection is idle now, false if
+    /// its next request has come already, so that it is still the owner's.
     func settle(closableFrom: UInt64) -> Bool {
         closableFromNanoseconds.store(closableFrom, ordering: .relaxed)
         while true {

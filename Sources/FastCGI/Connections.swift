@@ -5,7 +5,8 @@ internal import Synchronization
 /// The sockets: the listener and every connection, all in one epoll that all workers wait on.
 ///
 /// A kept connection between two requests lives here, never in a thread. Each wait takes one event,
-/// and a connection's event is given once (`EPOLLONESHOT`), so one worker has it until it comes back.
+/// and a connection's event is given once (`EPOLLONESHOT`), so one worker has it until it comes
+/// back.
 final class Connections: Sendable {
     /// A connection that the caller has, until it gives it to `keep` or `discard`.
     struct Held {
@@ -44,15 +45,15 @@ final class Connections: Sendable {
         case ended
     }
 
-    /// Which places are taken. Held over accept4, epoll_ctl, shutdown and close, none of which waits
-    /// here: so no number is used by another before its connection is out of its slot.
+    /// Which places are taken. Held over accept4, epoll_ctl, shutdown and close, none of which
+    /// waits here: so no number is used by another before its connection is out of its slot.
     private struct Membership {
         var vacant: [Int]
         var isListening = false
     }
 
-    /// What epoll hands back: a slot's index and the generation, or for what is no connection one of
-    /// these (their generation is 0).
+    /// What epoll hands back: a slot's index and the generation, or for what is no connection one
+    /// of these (their generation is 0).
     private enum Token {
         static let listener: UInt64 = 0
         static let end: UInt64 = 1
@@ -80,7 +81,8 @@ final class Connections: Sendable {
         self.configuration = configuration
         sockets = try Descriptors(listener: listener)
         let range = 0..<configuration.connectionsMax
-        firstByteNanoseconds = UInt64(min(configuration.readTimeout, .seconds(86_400)) / .nanoseconds(1))
+        let firstByte = min(configuration.readTimeout, .seconds(86_400))
+        firstByteNanoseconds = UInt64(firstByte / .nanoseconds(1))
         slots = range.map { _ in ConnectionSlot() }
         membership = Mutex(Membership(vacant: range.reversed()))
         guard sockets.watch(sockets.end, EPOLLIN.rawValue, Token.end),
@@ -107,7 +109,8 @@ final class Connections: Sendable {
             let held = Held(
                 index: index, generation: generation, descriptor: slots[index].descriptor)
             // A peer that closes an idle connection gives libfcgi nothing to read.
-            let isGone = event.events & Self.peerClosed != 0 && !Descriptors.hasBytes(held.descriptor)
+            let isGone =
+                event.events & Self.peerClosed != 0 && !Descriptors.hasBytes(held.descriptor)
             if isGone || phase.load(ordering: .sequentiallyConsistent) == .ended {
                 discard(held)
                 return .nothing
@@ -274,8 +277,8 @@ final class Connections: Sendable {
         return true
     }
 
-    /// Closes the connection that has been idle longest, of those with no request waiting: the eight
-    /// oldest are tried. False if there is none.
+    /// Closes the connection that has been idle longest, of those with no request waiting: the
+    /// eight oldest are tried. False if there is none.
     private func closeOldestIdle(_ membership: inout Membership) -> Bool {
         let now = Self.now()
         let idle = slots.indices.filter { slots[$0].isIdle }

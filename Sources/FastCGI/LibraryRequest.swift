@@ -3,64 +3,48 @@ internal import Glibc
 
 /// One `FCGX_Request`, used for one request after another, each on a connection accepted elsewhere.
 ///
-/// libfcgi closes the descriptor it works on whenever a request is malformed. So it gets a duplicate,
-/// and the connection's own number stays valid until `Connections` closes it: `shutdown(2)` at
-/// the end of the process can't hit a stranger that got the number meanwhile.
+/// It reads what was checked before, from a pipe of its own, and writes to the connection. So
+/// whatever a peer sends, libfcgi neither waits in a read nor closes a connection: a connection's
+/// descriptor is `Connections`' alone.
 struct LibraryRequest: ~Copyable {
-    private static let responderRole: CInt = 1  // FCGI_RESPONDER, FastCGI 1.0, section 8.
-    private static let scratchBytes = 16 << 10
-
     private let request: UnsafeMutablePointer<FCGX_Request>
-    /// Where a body goes that nobody wants.
-    private let scratch: UnsafeMutablePointer<CChar>
+    private let pipe: CheckedPipe
+    private var checked: [UInt8] = []
+
+    /// What the parameters may take: all but the frame around them.
+    var parameterBytesMax: Int { pipe.bytesMax - 128 }
 
     /// `FastCGILibrary.setUp` must have been called.
-    init() {
+    init(pipe: CheckedPipe) {
+        self.pipe = pipe
         request = .allocate(capacity: 1)
-        scratch = .allocate(capacity: Self.scratchBytes)
-        // No listener: where libfcgi would go on to accept by itself it fails instead of waiting.
+        // No listener: libfcgi never accepts by itself.
         FCGX_InitRequest(request, -1, 0)
     }
 
     deinit {
-        FCGX_Free(request, 1)
+        FCGX_Free(request, 0)
         request.deallocate()
-        scratch.deallocate()
     }
 
-    /// Reads a request, its body included; nil if it is malformed, too long, cut off or no
-    /// responder's. Then nothing is left to finish.
-    mutating func receive(from socket: CInt, bodyBytesMax: Int) -> Request? {
-        let duplicate = fcntl(socket, F_DUPFD_CLOEXEC, 3)
-        guard duplicate >= 0 else { return nil }
-        request.pointee.ipcFd = duplicate
+    /// Makes a request of complete records; its answer goes to `socket`.
+    mutating func begin(_ records: borrowing RequestRecords, answerTo socket: CInt) -> Request? {
+        checked.removeAll(keepingCapacity: true)
+        records.appendForLibrary(to: &checked)
+        precondition(checked.count <= pipe.bytesMax, "RequestRecords has the bound")
+        // The pipe is empty, and has room for all of it: this does not wait.
+        let written = Glibc.write(pipe.writing, checked, checked.count)
+        precondition(written == checked.count, "the pipe was not empty")
+        request.pointee.ipcFd = pipe.reading
         // FCGX_Accept_r first finishes "the request before": without this it would close `ipcFd`.
         request.pointee.keepConnection = 1
-        // Closing is then a plain close(2), not a wait of up to 2 s for the peer to close first.
-        FCGX_Detach(request)
-        guard FCGX_Accept_r(request) == 0 else { return nil }
-        // Parameters that end with the connection look complete to libfcgi, but for this error.
-        guard FCGX_GetError(request.pointee.in) == 0,
-            request.pointee.role == Self.responderRole, skipBody(bytesMax: bodyBytesMax),
-            let environment = request.pointee.envp
-        else {
-            abandon()
-            return nil
-        }
+        let result = FCGX_Accept_r(request)
+        precondition(result == 0, "libfcgi refused records that are whole and well-formed")
+        // To the end of the (empty) body: else the pipe would not be empty for the next one.
+        precondition(FCGX_GetChar(request.pointee.in) == -1, "a body was let through")
+        request.pointee.ipcFd = socket
+        guard let environment = request.pointee.envp else { return nil }
         return Request(environment: environment)
-    }
-
-    /// Reads the body to its end: what is left unread of it would be taken for the next request.
-    private func skipBody(bytesMax: Int) -> Bool {
-        var left = bytesMax
-        while left >= 0 {
-            let count = FCGX_GetStr(scratch, CInt(Self.scratchBytes), request.pointee.in)
-            if count < Self.scratchBytes {
-                return count <= left && FCGX_GetError(request.pointee.in) == 0
-            }
-            left -= Int(count)
-        }
-        return false
     }
 
     /// Writes a part of the answer; false if the peer is gone or stalled: then `abandon`.
@@ -79,17 +63,22 @@ struct LibraryRequest: ~Copyable {
         }
     }
 
-    /// Writes what is buffered and ends the request; true if the connection may be kept, because
-    /// the peer asked for it and is in step.
+    /// Writes what is buffered and ends the request; true if the peer asked to keep the connection
+    /// and has got everything.
+    ///
+    /// This is FCGX_Finish_r without its last step, which closes the connection: up to 3 s of
+    /// waiting for the peer.
     mutating func finish() -> Bool {
-        FCGX_Finish_r(request)
-        let isKept = request.pointee.ipcFd >= 0
-        if isKept { FCGX_Free(request, 1) }  // The duplicate.
-        return isKept
+        let isKept = request.pointee.keepConnection != 0
+        // In this order, or there is one write more (fcgiapp.h).
+        let isWritten =
+            FCGX_FClose(request.pointee.err) == 0 && FCGX_FClose(request.pointee.out) == 0
+        FCGX_Free(request, 0)
+        return isWritten && isKept
     }
 
     /// Ends the request without writing another byte.
     mutating func abandon() {
-        FCGX_Free(request, 1)
+        FCGX_Free(request, 0)
     }
 }

@@ -70,15 +70,16 @@ public struct Request: Sendable {
             ?? Self.assembledTarget(bytes, fields)
     }
 
-    /// The value of any FastCGI parameter (`QUERY_STRING`, `REMOTE_ADDR`, `HTTP_ACCEPT`…), as it came.
+    /// The value of any FastCGI parameter (`QUERY_STRING`, `REMOTE_ADDR`, `HTTP_ACCEPT`…), as it
+    /// came.
     public func parameter(_ name: String) -> [UInt8]? {
         Self.value(of: name, bytes, fields).map(Array.init)
     }
 
     /// The value of an HTTP header, whatever the case of `name`; bad UTF-8 becomes U+FFFD.
     ///
-    /// `Accept-Language` is the parameter `HTTP_ACCEPT_LANGUAGE`; `Content-Type` and `Content-Length`
-    /// have no prefix (RFC 3875, 4.1.18).
+    /// `Accept-Language` is the parameter `HTTP_ACCEPT_LANGUAGE`; `Content-Type` and
+    /// `Content-Length` have no prefix (RFC 3875, 4.1.18).
     public func header(_ name: String) -> String? {
         var parameter = ""
         parameter.reserveCapacity(name.utf8.count + 5)

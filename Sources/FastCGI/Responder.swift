@@ -6,8 +6,8 @@ internal import Synchronization
 /// Each request is one call of the handler, on one of `workers` threads; so the handler may block.
 /// The connections that the web server keeps open between requests cost no thread.
 ///
-/// The peer is the web server and is trusted as far as libfcgi trusts it: let the socket's file
-/// permissions keep everybody else out.
+/// The peer may send what it likes (`RequestRecords`), but what it says of the client is believed:
+/// let the socket's file permissions keep everybody but the web server out.
 public final class Responder: Sendable {
     private enum Lifecycle {
         case new
@@ -30,8 +30,8 @@ public final class Responder: Sendable {
 
     /// Starts the threads, and returns at once. `stop` must be called in the end.
     ///
-    /// - Parameter listener: a bound stream socket (Unix or TCP) that listens. Its ownership is taken,
-    ///   also when this throws; it is closed in the end, its path is not unlinked.
+    /// - Parameter listener: a bound stream socket (Unix or TCP) that listens. Its ownership is
+    ///   taken, also when this throws; it is closed in the end, its path is not unlinked.
     public func start(listeningOn listener: CInt) throws(FastCGIError) {
         // A throw out of `withLock` would lose its type.
         let failure: FastCGIError? = lifecycle.withLock { lifecycle in
@@ -50,7 +50,8 @@ public final class Responder: Sendable {
     }
 
     /// Stops accepting at once, closes the idle connections, lets the requests that have come in be
-    /// answered until `bound` is over, then shuts their sockets; returns when its threads have ended.
+    /// answered until `bound` is over, then shuts their sockets; returns when its threads have
+    /// ended.
     ///
     /// What a handler does is not interrupted, only waited for. A second call does nothing, but
     /// returns no earlier than the first. Not to be called by a handler.
@@ -79,16 +80,16 @@ public final class Responder: Sendable {
         }
         connections = try Connections(listener: listener, configuration: configuration)
         var threads: [WorkerThread] = []
-        let (configuration, handler) = (configuration, handler)
         do throws(FastCGIError) {
             for number in 1...configuration.workers {
+                let pipe = try CheckedPipe()
                 threads.append(
                     try WorkerThread(
                         name: "\(configuration.threadName)-\(number)",
                         stackBytes: configuration.stackBytes
-                    ) {
+                    ) { [configuration, handler] in
                         var worker = Worker(
-                            connections: connections, configuration: configuration,
+                            connections: connections, pipe: pipe, configuration: configuration,
                             handler: handler)
                         worker.run()
                     })

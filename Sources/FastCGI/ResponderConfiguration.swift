@@ -5,10 +5,11 @@ public struct ResponderConfiguration: Sendable, Equatable {
     /// Open connections, idle ones included; at least 1. Default 1,024.
     ///
     /// When it is reached, a new connection costs the one that has been idle longest its place;
-    /// while none is idle the new one waits in the listening socket's queue. A connection that has not
-    /// sent a byte yet counts as idle only after `readTimeout`.
+    /// while none is idle the new one waits in the listening socket's queue. A connection that has
+    /// not sent a byte yet counts as idle only after `readTimeout`.
     public var connectionsMax: Int
-    /// How long one read of a request may wait for the web server's next bytes. Default 10 s.
+    /// How long a request may take from its first bytes to its last; it is noticed when the next
+    /// bytes come, or after as much again. Default 10 s.
     public var readTimeout: Duration
     /// How long one write of an answer may wait for the web server to take bytes. Default 10 s.
     public var writeTimeout: Duration

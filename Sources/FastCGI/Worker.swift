@@ -8,19 +8,27 @@ struct Worker: ~Copyable {
     private let connections: Connections
     private let configuration: ResponderConfiguration
     private let handler: @Sendable (Request) -> Response
-    private var request = LibraryRequest()
+    private var request: LibraryRequest
+    private var records: RequestRecords
+    private let input: UnsafeMutableRawBufferPointer
     /// Used again for every answer.
     private var head: [UInt8] = []
 
     init(
-        connections: Connections, configuration: ResponderConfiguration,
+        connections: Connections, pipe: CheckedPipe, configuration: ResponderConfiguration,
         handler: @escaping @Sendable (Request) -> Response
     ) {
         self.connections = connections
         self.configuration = configuration
         self.handler = handler
+        request = LibraryRequest(pipe: pipe)
+        records = RequestRecords(
+            parameterBytesMax: request.parameterBytesMax, bodyBytesMax: configuration.bodyBytesMax)
+        input = .allocate(byteCount: 16_384, alignment: 16)
         head.reserveCapacity(2_048)
     }
+
+    deinit { input.deallocate() }
 
     /// Returns when the threads are to end.
     mutating func run() {
@@ -56,9 +64,9 @@ struct Worker: ~Copyable {
 
     /// One request and its answer; true if the connection may be kept.
     private mutating func carry(from socket: CInt) -> Bool {
-        guard
-            let received = request.receive(from: socket, bodyBytesMax: configuration.bodyBytesMax)
-        else { return false }
+        guard receive(from: socket), let received = request.begin(records, answerTo: socket) else {
+            return false
+        }
         let response = handler(received)
         head.removeAll(keepingCapacity: true)
         response.appendHead(to: &head)
@@ -68,6 +76,28 @@ struct Worker: ~Copyable {
             request.abandon()
             return false
         }
-        return request.finish()
+        return request.finish() && !records.hasMore
+    }
+
+    /// Reads a whole request, its body included; false if it is malformed, cut off, or takes too
+    /// long.
+    private mutating func receive(from socket: CInt) -> Bool {
+        records.reset()
+        var deadline: ContinuousClock.Instant?
+        while true {
+            // Waits for `readTimeout` at most (SO_RCVTIMEO); not at all for the first bytes.
+            let count = recv(socket, input.baseAddress, input.count, 0)
+            guard count > 0 else { return false }
+            switch records.take(UnsafeRawBufferPointer(rebasing: input[..<count])) {
+            case .complete: return true
+            case .refused: return false
+            case .incomplete:
+                // Not per read only: who sends a byte now and then must not keep a thread.
+                let now = ContinuousClock.now
+                let end = deadline ?? now + configuration.readTimeout
+                guard now < end else { return false }
+                deadline = end
+            }
+        }
     }
 }

@@ -129,7 +129,7 @@ public struct EntryBatch: Sendable, Hashable {
         public let size: Int64?
         /// Last modification, where it is known.
         public let modified: Timestamp?
-        /// The link's text, of a link.
+        /// The link's text, of a link whose text is known.
         public let target: UnsafeBufferPointer<UInt8>?
         /// Start and end, in turn, of the marked ranges; nil without a query.
         public let matchBounds: UnsafeBufferPointer<UInt32>?
@@ -180,7 +180,8 @@ public struct EntryBatch: Sendable, Hashable {
                     modified: nanoseconds[index] == Self.noTime
                         ? nil
                         : Timestamp(seconds: seconds[index], nanoseconds: nanoseconds[index]),
-                    target: kind == .link && !targets.isEmpty ? link : nil,
+                    // No link has an empty text (symlink(2)): it is not known.
+                    target: kind == .link && !link.isEmpty ? link : nil,
                     matchBounds: matches))
         }
     }

@@ -4,11 +4,12 @@ internal import Glibc
 
 /// Takes connections on a listening socket and hands them to a gRPC server.
 ///
-/// `@unchecked Sendable`: all is written in `init`; the gRPC server outlives the thread that is in `run`.
+/// `@unchecked Sendable`: all is written in `init`; the gRPC server outlives the thread that is in
+/// `run`.
 final class Acceptor: @unchecked Sendable {
     private let listener: CInt
-    /// Becomes readable when the thread is to end. (Shutting the listener down would stop it for whoever else
-    /// holds it, such as systemd.)
+    /// Becomes readable when the thread is to end. (Shutting the listener down would stop it for
+    /// whoever else holds it, such as systemd.)
     private let wake: CInt
     private let server: OpaquePointer
 

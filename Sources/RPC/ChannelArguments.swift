@@ -14,8 +14,8 @@ struct ChannelArguments {
             ("grpc.http2.bdp_probe", 0),
             // Nobody looks at gRPC's own statistics.
             ("grpc.enable_channelz", 0),
-            // Nothing is gained by compressing for the same machine. (What is received compressed is
-            // read nevertheless.)
+            // Nothing is gained by compressing for the same machine. (What is received compressed
+            // is read nevertheless.)
             ("grpc.per_message_compression", 0),
         ]
     }
@@ -29,7 +29,10 @@ struct ChannelArguments {
 
     /// For a server.
     static func server(messageBytesMax: Int) -> ChannelArguments {
-        ChannelArguments(messageBytesMax: messageBytesMax)
+        var arguments = ChannelArguments(messageBytesMax: messageBytesMax)
+        // Of one connection. gRPC keeps calls that find no free thread, without a bound of its own.
+        arguments.integers.append(("grpc.max_concurrent_streams", 1_024))
+        return arguments
     }
 
     /// Gives the arguments in gRPC's form; they live as long as `body` runs (gRPC copies them).

@@ -1,21 +1,23 @@
 internal import CGRPC
 internal import Synchronization
 
-/// All that one call of a client needs of gRPC, kept for the next call: a queue, the operations, and the
-/// cells that gRPC writes into.
+/// All that one call of a client needs of gRPC, kept for the next call: a queue, the operations,
+/// and the cells that gRPC writes into.
 ///
-/// `@unchecked Sendable`: used by one caller at a time, who has taken it from the channel's pool under the
-/// pool's mutex; only `cancel` comes from other threads, and touches nothing but `current`.
+/// `@unchecked Sendable`: used by one caller at a time, who has taken it from the channel's pool
+/// under the pool's mutex; only `cancel` comes from other threads, and touches nothing but
+/// `current`.
 final class ClientCall: @unchecked Sendable {
     /// What can be cancelled.
     private struct Current {
         var call: OpaquePointer?
-        /// Set for good by `cancelForGood`, so that a cancel that comes before the call is honoured.
+        /// Set for good by `cancelForGood`, so that a cancel that comes before the call is
+        /// honoured.
         var isOver = false
     }
 
-    /// `OpaquePointer` is not `Sendable`, but `grpc_call_cancel` may come from any thread until the call is
-    /// released: which happens after `call` was set to `nil` under this mutex.
+    /// `OpaquePointer` is not `Sendable`, but `grpc_call_cancel` may come from any thread until the
+    /// call is released: which happens after `call` was set to `nil` under this mutex.
     private let current = Mutex(Current())
 
     private let queue = PluckQueue()
@@ -107,8 +109,8 @@ final class ClientCall: @unchecked Sendable {
         return answer
     }
 
-    /// Sends one request and gives each answer to `receive`, in order, until the server ends the stream. An
-    /// error of `receive` cancels the call.
+    /// Sends one request and gives each answer to `receive`, in order, until the server ends the
+    /// stream. An error of `receive` cancels the call.
     func stream(
         _ request: borrowing ClientRequest, on connection: Connection,
         receive: ([UInt8]) throws(RPCError) -> Void

@@ -5,15 +5,16 @@ internal import Synchronization
 
 /// One connection to a server's Unix socket, and the gRPC channel upon it.
 ///
-/// The channel is made upon a connected descriptor (`grpc_channel_create_from_fd`) instead of by gRPC's
-/// name resolver: so an absent server is known at once, there is no reconnect back-off to sit in, and
-/// the layers between (resolver, load balancer, retries) cost no time.
+/// The channel is made upon a connected descriptor (`grpc_channel_create_from_fd`) instead of by
+/// gRPC's name resolver: so an absent server is known at once, there is no reconnect back-off to
+/// sit in, and the layers between (resolver, load balancer, retries) cost no time.
 ///
-/// `@unchecked Sendable`: `channel` is made for use by several threads; it is destroyed when the last call
-/// upon it and `RPCChannel` have let go of this object.
+/// `@unchecked Sendable`: `channel` is made for use by several threads; it is destroyed when the
+/// last call upon it and `RPCChannel` have let go of this object.
 final class Connection: @unchecked Sendable {
     let channel: OpaquePointer
-    /// A copy of the descriptor that gRPC owns and may close at any time: to look whether the peer is there.
+    /// A copy of the descriptor that gRPC owns and may close at any time: to look whether the peer
+    /// is there.
     private let watched: CInt
 
     /// Connects. Does not block: a Unix socket takes a connection or refuses it at once.
@@ -41,7 +42,8 @@ final class Connection: @unchecked Sendable {
         close(watched)
     }
 
-    /// Whether the server has closed its end: known from the kernel, though nobody reads an idle connection.
+    /// Whether the server has closed its end: known from the kernel, though nobody reads an idle
+    /// connection.
     var isClosedByPeer: Bool {
         // POLLRDHUP is 0x2000 (Swift does not import it); POLLHUP and POLLERR are always reported.
         var poll = pollfd(fd: watched, events: 0x2000, revents: 0)
@@ -53,14 +55,17 @@ final class Connection: @unchecked Sendable {
         address.sun_family = sa_family_t(AF_UNIX)
         let bytes = Array(path.utf8)
         let fits = withUnsafeMutableBytes(of: &address.sun_path) { target in
-            guard !bytes.isEmpty, bytes.count < target.count, !bytes.contains(0) else { return false }
+            guard !bytes.isEmpty, bytes.count < target.count, !bytes.contains(0) else {
+                return false
+            }
             target.copyBytes(from: bytes)
             return true
         }
         guard fits else {
             throw RPCError(.unavailable, "a socket's path has 1 to 107 bytes: \(path)")
         }
-        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let type =
+            CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(AF_UNIX, type, 0)
         guard descriptor >= 0 else {
             throw RPCError(.unavailable, "socket: \(reason(errno))")

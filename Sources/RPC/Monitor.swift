@@ -1,8 +1,8 @@
 internal import Glibc
 
 /// State that threads change and wait for: a mutex with a condition, which `Synchronization.Mutex`
-/// lacks. It also serves where many more threads than cores meet: `Synchronization.Mutex` spins up to
-/// 1,000 rounds before it sleeps, which cost 46 µs a call with 32 callers on 2 cores.
+/// lacks. It also serves where many more threads than cores meet: `Synchronization.Mutex` spins up
+/// to 1,000 rounds before it sleeps, which cost 46 µs a call with 32 callers on 2 cores.
 ///
 /// `@unchecked Sendable`: `state` is touched only with `mutex` held; the two pthread objects are
 /// made for use by several threads and do not move.

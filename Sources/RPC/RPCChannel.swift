@@ -1,8 +1,9 @@
 /// A client of one server behind a Unix socket, for use by any number of threads at once.
 ///
-/// All calls share one connection, which is made by the first call and again by the call after it was
-/// lost: a server that has come back is found by the next call. A call blocks its thread until it is answered
-/// or its deadline has passed, and fails at once if the server is absent. Nothing is tried again in here.
+/// All calls share one connection, which is made by the first call and again by the call after it
+/// was lost: a server that has come back is found by the next call. A call blocks its thread until
+/// it is answered or its deadline has passed, and fails at once if the server is absent. Nothing is
+/// tried again in here.
 public final class RPCChannel: Sendable {
     private struct State {
         var connection: Connection?
@@ -21,9 +22,11 @@ public final class RPCChannel: Sendable {
     ///
     /// - Parameters:
     ///   - path: where the server listens, 1…107 bytes.
-    ///   - messageBytesMax: the longest request that is sent and the longest answer that is taken; past it a
-    ///     call fails with `resourceExhausted`.
+    ///   - messageBytesMax: the longest request that is sent and the longest answer that is taken;
+    ///     past it a call fails with `resourceExhausted`.
     public init(unixSocket path: String, messageBytesMax: Int = 4 * 1024 * 1024) {
+        // Takes some 10 ms: not within the first call.
+        _ = GRPCLibrary.started
         self.path = path
         self.messageBytesMax = messageBytesMax
     }
@@ -38,8 +41,8 @@ public final class RPCChannel: Sendable {
     ///   - method: `/package.Service/Method`.
     ///   - metadata: travels beside the request.
     ///   - deadline: ends the call, on the server too.
-    /// - Throws: `unavailable` when the server is not reached or goes away, `deadlineExceeded`, `cancelled`
-    ///   after `shutdown`, or what the server answered.
+    /// - Throws: `unavailable` when the server is not reached or goes away, `deadlineExceeded`,
+    ///   `cancelled` after `shutdown`, or what the server answered.
     public func call(
         _ method: String, _ request: [UInt8], metadata: RPCMetadata = RPCMetadata(),
         deadline: RPCDeadline
@@ -57,9 +60,9 @@ public final class RPCChannel: Sendable {
         }
     }
 
-    /// Sends a request and hands each message of the answer to `receive`, in order, on the caller's thread;
-    /// returns when the server has ended the stream. While `receive` works, at most about 64 KiB are read
-    /// ahead: then the server waits.
+    /// Sends a request and hands each message of the answer to `receive`, in order, on the caller's
+    /// thread; returns when the server has ended the stream. While `receive` works, at most about
+    /// 64 KiB are read ahead: then the server waits.
     ///
     /// - Throws: as `call`, or what `receive` threw, which cancels the call.
     public func stream(
@@ -78,7 +81,8 @@ public final class RPCChannel: Sendable {
         }
     }
 
-    /// Cancels the calls under way and lets go of the connection; later calls fail with `cancelled`.
+    /// Cancels the calls under way and lets go of the connection; later calls fail with
+    /// `cancelled`.
     public func shutdown() {
         let calls = state.update(waking: .none) { state in
             state.isShutDown = true
@@ -139,7 +143,8 @@ public final class RPCChannel: Sendable {
     private func end(_ call: ClientCall, failedOn connection: Connection, with error: RPCError) {
         state.update(waking: .none) { state in
             state.idle.append(call)
-            // It may be a server that stops, whose connection takes no more calls but is still open.
+            // It may be a server that stops, whose connection takes no more calls but is still
+            // open.
             if error.isRetriable, state.connection === connection { state.connection = nil }
         }
     }

@@ -4,7 +4,8 @@ internal import Glibc
 
 /// The instant by which a call must have ended, on the monotonic clock of this machine.
 ///
-/// It travels with the call (`grpc-timeout`, in milliseconds, rounded up) and ends it on both sides.
+/// It travels with the call (`grpc-timeout`, in milliseconds, rounded up) and ends it on both
+/// sides.
 public struct RPCDeadline: Sendable, Hashable {
     /// Nanoseconds of `CLOCK_MONOTONIC`; `Int64.max`: never.
     let nanoseconds: Int64

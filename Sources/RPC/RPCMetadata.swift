@@ -13,8 +13,9 @@ public struct RPCMetadata: Sendable, Hashable {
     /// All pairs, in the order they were appended or arrived in.
     public private(set) var entries: [Entry] = []
 
-    /// The most that all pairs may take together, in bytes, 32 a pair included: gRPC's bound is 8 KiB with its
-    /// own headers, and past it answers differ with the moment (seen: refused, dropped, connection closed).
+    /// The most that all pairs may take together, in bytes, 32 a pair included: gRPC's bound is 8
+    /// KiB with its own headers, and past it answers differ with the moment (seen: refused,
+    /// dropped, connection closed).
     public static let bytesMax = 4_096
 
     /// The most pairs that fit.

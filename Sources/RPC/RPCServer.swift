@@ -1,7 +1,7 @@
 /// A gRPC server on a listening Unix socket: plain threads, one handler a method.
 ///
-/// A method that it does not have is answered `unimplemented`; an error that a handler throws goes to the
-/// client with its code and message.
+/// A method that it does not have is answered `unimplemented`; an error that a handler throws goes
+/// to the client with its code and message.
 public final class RPCServer: Sendable {
     private enum Phase {
         case idle
@@ -32,13 +32,14 @@ public final class RPCServer: Sendable {
         stop(within: .zero)
     }
 
-    /// Serves on `listener`, a bound and listening Unix stream socket, and returns; to be called once.
+    /// Serves on `listener`, a bound and listening Unix stream socket, and returns; to be called
+    /// once.
     ///
-    /// The descriptor is the server's from here on, whatever happens: it is closed at the end, but neither
-    /// shut down (another process may hold it) nor its path removed.
+    /// The descriptor is the server's from here on, whatever happens: it is closed at the end, but
+    /// neither shut down (another process may hold it) nor its path removed.
     ///
-    /// - Throws: `resourceExhausted` if the system gives no thread, `invalidArgument` for a descriptor that
-    ///   is none.
+    /// - Throws: `resourceExhausted` if the system gives no thread, `invalidArgument` for a
+    ///   descriptor that is none.
     public func start(listeningOn listener: CInt) throws(RPCError) {
         let isFirst = phase.update(waking: .all) { phase in
             guard case .idle = phase else { return false }
@@ -56,9 +57,10 @@ public final class RPCServer: Sendable {
         phase.update(waking: .all) { $0 = .running(running) }
     }
 
-    /// Takes no more connections and calls, lets the calls under way finish, cancels those that have not
-    /// after `bound`, and returns when all threads have ended: a handler that does not heed
-    /// `RPCServerCall.isCancelled` delays that. Once stopped it stays so; a second call waits for the first.
+    /// Takes no more connections and calls, lets the calls under way finish, cancels those that
+    /// have not after `bound`, and returns when all threads have ended: a handler that does not
+    /// heed `RPCServerCall.isCancelled` delays that, and must not call this itself. Once stopped it
+    /// stays so; a second call waits for the first.
     public func stop(within bound: Duration) {
         let running: RunningServer?? = phase.wait { phase in
             switch phase {

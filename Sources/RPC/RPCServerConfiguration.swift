@@ -8,10 +8,11 @@ public struct RPCServerConfiguration: Sendable {
     public var streamThreads: Int
     /// The longest request that is taken, in bytes; a longer one ends as `resourceExhausted`.
     public var requestBytesMax: Int
-    /// The longest message that a handler may answer, in bytes; a longer one ends as `resourceExhausted`.
+    /// The longest message that a handler may answer, in bytes; a longer one ends as
+    /// `resourceExhausted`.
     public var answerBytesMax: Int
-    /// How long a client may leave the end of its answer unread before its call is cancelled: a thread waits
-    /// that long.
+    /// How long a client may leave the end of its answer unread before its call is cancelled: a
+    /// thread waits that long.
     public var answerPatience: Duration
 
     /// The defaults serve a daemon of this project; gRPC's own message limit is 4 MiB.

@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// A gRPC server with its threads, from start to stop.
 ///
-/// `@unchecked Sendable`: the C pointers are made in `init`, before any thread starts, and are gRPC's to
-/// share; `threads` and `acceptor` are touched by `start` and `stop` only, one after the other (`RPCServer`
-/// sees to it).
+/// `@unchecked Sendable`: the C pointers are made in `init`, before any thread starts, and are
+/// gRPC's to share; `threads` and `acceptor` are touched by `start` and `stop` only, one after the
+/// other (`RPCServer` sees to it).
 final class RunningServer: @unchecked Sendable {
     private let configuration: RPCServerConfiguration
     private let server: OpaquePointer
@@ -22,8 +22,8 @@ final class RunningServer: @unchecked Sendable {
     private var acceptor: Acceptor?
     private var threads: [WorkerThread] = []
 
-    /// How long no call may come before a stopping server is at rest: what a client sent just before has been
-    /// read by then.
+    /// How long no call may come before a stopping server is at rest: what a client sent just
+    /// before has been read by then.
     private static let restTime = Duration.milliseconds(20)
 
     init(handlers: [String: RPCHandler], configuration: RPCServerConfiguration) {
@@ -45,8 +45,9 @@ final class RunningServer: @unchecked Sendable {
         grpc_completion_queue_destroy(arrivals)
     }
 
-    /// The threads carry out or refuse at most so many calls of one method at once: so of twice that many
-    /// slots as many are always posted, and the next call is taken while others are carried out.
+    /// The threads carry out or refuse at most so many calls of one method at once: so of twice
+    /// that many slots as many are always posted, and the next call is taken while others are
+    /// carried out.
     private static func makeSlots(
         _ handlers: [String: RPCHandler], _ configuration: RPCServerConfiguration,
         server: OpaquePointer, stopping: StopSignal
@@ -72,7 +73,8 @@ final class RunningServer: @unchecked Sendable {
         return slots
     }
 
-    /// Starts the threads and takes connections; owns `listener` from here on. If it throws, all has ended.
+    /// Starts the threads and takes connections; owns `listener` from here on. If it throws, all
+    /// has ended.
     func start(listeningOn listener: CInt) throws(RPCError) {
         let name = String(decoding: configuration.name.utf8.prefix(10), as: UTF8.self)
         let acceptor = Acceptor(listener: listener, server: server)

@@ -1,11 +1,13 @@
 internal import CGRPC
 internal import Synchronization
 
-/// A place for one call of a server: posted to gRPC, filled by it with a call, carried out, posted again.
+/// A place for one call of a server: posted to gRPC, filled by it with a call, carried out, posted
+/// again.
 ///
-/// `@unchecked Sendable`: gRPC writes into the cells only while the slot is posted or a batch of it is under
-/// way; between them one thread has it, and hands it over under a monitor. What a handler's other threads
-/// may ask goes through `close`. The server owns all slots until gRPC has given each back.
+/// `@unchecked Sendable`: gRPC writes into the cells only while the slot is posted or a batch of it
+/// is under way; between them one thread has it, and hands it over under a monitor. What a
+/// handler's other threads may ask goes through `close`. The server owns all slots until gRPC has
+/// given each back.
 final class ServerSlot: @unchecked Sendable {
     /// What is known of the end of the call that the client made.
     private enum Close {
@@ -74,7 +76,8 @@ final class ServerSlot: @unchecked Sendable {
         closeOperation.deallocate()
     }
 
-    /// Asks gRPC for the next call of the method: a completion with this slot's address on `notifications`.
+    /// Asks gRPC for the next call of the method: a completion with this slot's address on
+    /// `notifications`.
     func post(to server: OpaquePointer, notifications: OpaquePointer) {
         let tag = Unmanaged.passUnretained(self).toOpaque()
         metadata.pointee.count = 0
@@ -108,7 +111,8 @@ final class ServerSlot: @unchecked Sendable {
 
     /// The bytes of the request; once.
     ///
-    /// - Throws: `unimplemented` if the client sent none (gRPC's code for a wrong number of messages).
+    /// - Throws: `unimplemented` if the client sent none (gRPC's code for a wrong number of
+    ///   messages).
     func takeRequest() throws(RPCError) -> [UInt8] {
         guard let message = request.pointee else {
             throw RPCError(.unimplemented, "\(method.name) takes one request, none came")
@@ -302,8 +306,8 @@ extension ServerSlot {
         count += 1
     }
 
-    /// Runs the first operations as a batch and waits for it. Past its patience the call is cancelled, which
-    /// completes the batch.
+    /// Runs the first operations as a batch and waits for it. Past its patience the call is
+    /// cancelled, which completes the batch.
     @discardableResult
     private func run(_ count: Int, for patience: Duration? = nil) -> Bool {
         let result = grpc_call_start_batch(call.pointee, operations, count, operations, nil)
@@ -323,7 +327,8 @@ extension ServerSlot {
 
     private func broken() -> RPCError {
         RPCDeadline(deadline.pointee).hasPassed
-            ? RPCError(.deadlineExceeded, "\(method.name): the deadline passed while it was answered")
+            ? RPCError(
+                .deadlineExceeded, "\(method.name): the deadline passed while it was answered")
             : RPCError(.cancelled, "\(method.name): the call was cancelled while it was answered")
     }
 }

@@ -1,4 +1,5 @@
-/// The bounded hand-over of streaming calls from the threads that take them to those that carry them out.
+/// The bounded hand-over of streaming calls from the threads that take them to those that carry
+/// them out.
 final class StreamPlaces: Sendable {
     private struct State {
         var waiting: [ServerSlot] = []

@@ -3,8 +3,8 @@ internal import Glibc
 
 /// A plain thread with a name, for work that blocks.
 ///
-/// `@unchecked Sendable`: `handle` is written before `init` returns and only read after; `pthread_t`
-/// is a number.
+/// `@unchecked Sendable`: `handle` is written before `init` returns and only read after;
+/// `pthread_t` is a number.
 final class WorkerThread: @unchecked Sendable {
     private var handle = pthread_t()
 
@@ -18,7 +18,8 @@ final class WorkerThread: @unchecked Sendable {
         }
         guard result == 0 else {
             start.release()
-            throw RPCError(.resourceExhausted, "pthread_create: \(String(cString: strerror(result)))")
+            throw RPCError(
+                .resourceExhausted, "pthread_create: \(String(cString: strerror(result)))")
         }
     }
 

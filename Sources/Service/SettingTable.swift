@@ -1,6 +1,6 @@
 /// The part of `--help` that names each variable with its default.
 public struct SettingTable {
-    private var rows: [(name: String, text: String)] = []
+    private var lines = ["ENVIRONMENT:"]
 
     /// No rows.
     public init() {}
@@ -8,15 +8,14 @@ public struct SettingTable {
     /// Adds a setting.
     public mutating func add<Value>(_ setting: Setting<Value>) {
         let fallback = setting.fallback.map { "default \($0)" } ?? "must be set"
-        rows.append((setting.name, "\(setting.purpose): \(setting.takes); \(fallback)"))
+        // Short lines: the help is wrapped at 80 columns, without regard for what is set off.
+        lines += ["  \(setting.name)", "      \(setting.purpose)"]
+        let values = "      \(setting.takes); \(fallback)"
+        lines += values.count <= 80 ? [values] : ["      \(setting.takes)", "      \(fallback)"]
     }
 
     /// The rows as text.
     public var text: String {
-        let width = rows.map(\.name.count).max() ?? 0
-        return (["ENVIRONMENT:"]
-            + rows.map { row in
-                "  \(row.name)\(String(repeating: " ", count: width - row.name.count))  \(row.text)"
-            }).joined(separator: "\n")
+        lines.joined(separator: "\n")
     }
 }

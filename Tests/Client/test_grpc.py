@@ -64,9 +64,8 @@ def rows(columns, search=False, text=None):
     count = len(columns.kinds)
     names = split(columns.names, count) if count else []
     assert len(columns.sizes) == len(columns.modified_seconds) == len(columns.modified_nanoseconds) == count
-    has_links = KINDS["enlace"] in columns.kinds
-    assert bool(columns.targets) == has_links, "targets are there exactly when a link is"
-    targets = split(columns.targets, count) if has_links else [b""] * count
+    assert KINDS["enlace"] in columns.kinds or not columns.targets, "targets without a link"
+    targets = split(columns.targets, count) if columns.targets else [b""] * count
     places = split(columns.folders, count) if search and count else [b""] * count
     assert search or not columns.folders
     assert len(columns.match_counts) == (count if text is not None else 0)
@@ -147,15 +146,12 @@ def test_stream_folder_has_all_and_an_end(stubs, tree):
         if outcome != "folder":
             continue
         expected = oracle.listing(tree, ruta)
-        for order in ("", "natural"):
+        for order in ("", "ninguno"):
             request = stubs.listing.StreamFolderRequest(query=stubs.query(ruta, order))
             messages = list(stubs.lister.StreamFolder(request, timeout=20))
             assert [m.HasField("end") for m in messages] == [False] * (len(messages) - 1) + [True]
             got = [row for message in messages for row in rows(message.entries)]
-            if order:
-                assert got == wanted(expected)
-            else:
-                assert sorted(got, key=lambda r: r[0]) == sorted(wanted(expected), key=lambda r: r[0])
+            assert sorted(got, key=lambda r: r[0]) == sorted(wanted(expected), key=lambda r: r[0])
             assert messages[-1].end.count == len(got)
             check_end(messages[-1].end, expected)
 
@@ -219,7 +215,7 @@ PATHS = [(b"no/hay", "NOT_FOUND"), (b"..", "NOT_FOUND"), (b"contrato/../contrato
 
 @pytest.mark.parametrize("path, code", PATHS)
 def test_paths_that_are_refused(stubs, path, code):
-    query, listing, search = stubs.query(path), stubs.listing, stubs.search
+    query, listing, search = stubs.query(path, ""), stubs.listing, stubs.search
     for call, request in [
             (stubs.lister.ListFolder, listing.ListFolderRequest(query=query)),
             (stubs.lister.StreamFolder, listing.StreamFolderRequest(query=query)),
@@ -255,11 +251,11 @@ def test_a_path_of_another_form_never_leaves_the_root(stubs, path):
         assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
 
 
-@pytest.mark.parametrize("text", ['"abierta', "a -", 'a"b"', '""', " ", "", "a|b", "ext:pdf", "a\0b", "a" * 1025])
+@pytest.mark.parametrize("text", ['"abierta', "a -", 'a"b"', '""', " ", "", "a|b", "ext:pdf", "a" * 1025])
 def test_a_query_that_cant_be_read_is_an_invalid_argument(stubs, text):
     request = stubs.search.SearchNamesRequest(query=stubs.query(b""), text=text)
     assert refused(stubs.searcher.SearchNames, request)[0] == grpc.StatusCode.INVALID_ARGUMENT
-    stream = stubs.search.StreamNamesRequest(query=stubs.query(b""), text=text)
+    stream = stubs.search.StreamNamesRequest(query=stubs.query(b"", ""), text=text)
     assert refused(stubs.searcher.StreamNames, stream)[0] == grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -315,19 +311,34 @@ def test_health_check_and_watch(stubs, name):
 
 
 @pytest.mark.parametrize("name", ["mserv1", "mserv2"])
-def test_many_watchers_take_no_thread_from_the_callers(stubs, name, pids):
-    """A watch waits for ever: fifty of them must not stop the calls, and end when they are cancelled."""
+def test_many_watchers_take_nothing_from_the_callers(stubs, name):
+    """A watch waits for ever. Fifty: each is served or refused at once, calls go on, and all ends."""
     health = health_pb2_grpc.HealthStub(stubs.channels[name])
     ask = health_pb2.HealthCheckRequest
-    watches = [health.Watch(ask(), timeout=60) for _ in range(50)]
-    try:
-        for watch in watches:
-            assert next(watch).status == 1
-        for _ in range(50):
-            assert health.Check(ask(), timeout=5).status == 1
-    finally:
-        for watch in watches:
-            watch.cancel()
+
+    def served(number):
+        """How many of so many watches at once are served; meanwhile calls are, too."""
+        watches, count = [health.Watch(ask(), timeout=60) for _ in range(number)], 0
+        try:
+            for watch in watches:
+                try:
+                    assert next(watch).status == 1
+                    count += 1
+                except grpc.RpcError as error:
+                    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            for _ in range(50):
+                assert health.Check(ask(), timeout=5).status == 1
+        finally:
+            for watch in watches:
+                watch.cancel()
+        return count
+
+    most = served(50)
+    assert most > 1
+    deadline = time.monotonic() + 10
+    while served(most) < most:  # A cancelled watch gives its place back.
+        assert time.monotonic() < deadline, "no place is given back"
+        time.sleep(0.05)  # Else this very test takes each place that becomes free.
 
 
 def test_traceparent_and_other_metadata_are_no_fault(stubs):

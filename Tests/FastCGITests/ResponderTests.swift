@@ -52,14 +52,16 @@ internal import Testing
             for client in clients { client.send(request) }
             for client in clients { #expect(try client.answer().text == "GET /\(round) -") }
         }
-        try withExtendedLifetime(clients) { #expect(try running.openSockets() == 301) }
+        let open = try withExtendedLifetime(clients) { try running.openSockets() }
+        // With the listener, and what the last requests' workers are about to let go.
+        #expect((301...305).contains(open))
     }
 
     @Test(arguments: [1, 7, 8, 9, 100, 65_535], [0, 1, 255])
     func `reads requests however they are cut into records`(_ cut: Int, _ padding: Int) throws {
         let running = try RunningResponder()
         let client = try running.client()
-        let long = String(repeating: "ñ", count: 4_000)
+        let long = String(repeating: "ñ", count: cut < 100 ? 4_000 : 60_000)
         let request = FastCGIClient.request(
             parameters: [
                 ("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/largo"), ("HTTP_X_ECHO", long),
@@ -166,7 +168,9 @@ internal import Testing
         }
     }
 
-    @Test func `ends the connection of a body that is too long, without calling the handler`() throws {
+    @Test func `ends the connection of a body that is too long, without calling the handler`()
+        throws
+    {
         let running = try RunningResponder { $0.bodyBytesMax = 1_000 }
         for (count, isAnswered) in [(1_000, true), (1_001, false), (100_000, false)] {
             let client = try running.client()
@@ -182,7 +186,8 @@ internal import Testing
 
     @Test func `runs as many handlers at once as it has workers`() throws {
         let gate = Gate()
-        let running = try RunningResponder { $0.workers = 8
+        let running = try RunningResponder {
+            $0.workers = 8
         } handler: { _ in
             gate.pass()
             return Response(status: 200)

@@ -19,6 +19,10 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
     case bodyTooLarge = "cuerpo_demasiado_grande"
     case targetTooLong = "uri_demasiado_larga"
     case headersTooLarge = "cabeceras_demasiado_grandes"
+    case preconditionFailed = "precondicion_fallida"
+    case tooManyRequests = "demasiadas_peticiones"
+    case notImplemented = "no_implementado"
+    case unknownVersion = "version_http_no_admitida"
 
     /// The HTTP status (RFC 9110, 15).
     var status: Int {
@@ -33,6 +37,10 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .headersTooLarge: 431
+        case .preconditionFailed: 412
+        case .tooManyRequests: 429
+        case .notImplemented: 501
+        case .unknownVersion: 505
         case .internalError: 500
         case .serviceAbsent, .overload: 503
         case .outOfTime: 504
@@ -60,6 +68,10 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
         case .bodyTooLarge: Text("Cuerpo demasiado grande", "Body too large")
         case .targetTooLong: Text("Dirección demasiado larga", "Address too long")
         case .headersTooLarge: Text("Cabeceras demasiado grandes", "Headers too large")
+        case .preconditionFailed: Text("Condición no cumplida", "Precondition failed")
+        case .tooManyRequests: Text("Demasiadas peticiones", "Too many requests")
+        case .notImplemented: Text("No implementado", "Not implemented")
+        case .unknownVersion: Text("Versión de HTTP no admitida", "HTTP version not supported")
         }
     }
 
@@ -136,6 +148,22 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
             Text(
                 "Las cabeceras de la petición son más grandes de lo que el servidor admite.",
                 "The request's headers are larger than the server takes.")
+        case .preconditionFailed:
+            Text(
+                "Lo pedido no cumple la condición que pone la petición.",
+                "What is asked for does not meet the request's own condition.")
+        case .tooManyRequests:
+            Text(
+                "Llegan demasiadas peticiones desde esta dirección.",
+                "Too many requests come from this address.")
+        case .notImplemented:
+            Text(
+                "El servidor no tiene lo que la petición supone.",
+                "The server does not have what the request takes for granted.")
+        case .unknownVersion:
+            Text(
+                "El servidor no habla esa versión de HTTP.",
+                "The server does not speak that version of HTTP.")
         }
     }
 
@@ -190,6 +218,14 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
         case .targetTooLong: Text("Acorta la dirección.", "Shorten the address.")
         case .headersTooLarge:
             Text("Quita cabeceras o galletas.", "Leave headers or cookies out.")
+        case .preconditionFailed:
+            Text("Pídelo sin la condición.", "Ask for it without the condition.")
+        case .tooManyRequests:
+            Text(
+                "Espera los segundos que dice Retry-After y pide más despacio.",
+                "Wait for the seconds that Retry-After tells, and ask more slowly.")
+        case .notImplemented: Text("Pídelo de otro modo.", "Ask for it in another way.")
+        case .unknownVersion: Text("Usa HTTP/1.1 o HTTP/2.", "Use HTTP/1.1 or HTTP/2.")
         }
     }
 }

@@ -14,7 +14,9 @@ enum Representation: String, Sendable, Hashable, CaseIterable {
     /// The form that a client prefers (RFC 9110, 12.5.1): for each form its most specific range counts; then the
     /// highest quality; then JSON before HTML. No or unreadable `Accept`: JSON. nil: nothing fits.
     init?(accept header: String?) {
-        guard let header, let list = QualityList(header) else {
+        guard let header, let list = QualityList(header),
+            list.items.allSatisfy({ Self.isMediaRange($0.value) })
+        else {
             self = .json
             return
         }
@@ -23,6 +25,21 @@ enum Representation: String, Sendable, Hashable, CaseIterable {
             let first = rated.first(where: { $0.1 == best })
         else { return nil }
         self = first.0
+    }
+
+    /// `*/*`, `type/*` or `type/subtype`, of tokens (RFC 9110, 5.6.2).
+    private static func isMediaRange(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0] != "*" || parts[1] == "*" else { return false }
+        return parts.allSatisfy { part in
+            !part.isEmpty
+                && part.utf8.allSatisfy { byte in
+                    switch byte {
+                    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+                    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+                    }
+                }
+        }
     }
 
     private func quality(in list: QualityList) -> Double {

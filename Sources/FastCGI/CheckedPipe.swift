@@ -1,0 +1,31 @@
+internal import CLinux
+internal import Glibc
+
+/// The pipe by which a worker hands checked bytes to libfcgi, which reads from a descriptor only.
+final class CheckedPipe: Sendable {
+    /// More than a pipe's default of 64 KiB; the kernel may refuse it (pipe(7)).
+    private static let bytesWanted: CInt = 262_144
+    // Two fcntl(2) commands that Swift does not see.
+    private static let setSize: CInt = 1_031  // F_SETPIPE_SZ
+    private static let getSize: CInt = 1_032  // F_GETPIPE_SZ
+
+    let reading: CInt
+    let writing: CInt
+    /// What can be written at once, without waiting, when it is empty.
+    let bytesMax: Int
+
+    init() throws(FastCGIError) {
+        var ends: [CInt] = [-1, -1]
+        guard clinux_pipe2(&ends, O_CLOEXEC) == 0 else {
+            throw FastCGIError(.system, "pipe2", systemError: errno)
+        }
+        (reading, writing) = (ends[0], ends[1])
+        _ = fcntl(writing, Self.setSize, Self.bytesWanted)
+        bytesMax = max(4_096, Int(fcntl(writing, Self.getSize)))
+    }
+
+    deinit {
+        close(reading)
+        close(writing)
+    }
+}

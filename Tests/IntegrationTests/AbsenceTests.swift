@@ -1,0 +1,139 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// What happens when a part is stopped or killed, and when it comes back.
+@Suite struct AbsenceTests {
+    static let daemons: [(part: RunningPasarela.Part, target: String)] = [
+        (.mserv1, "/listar_archivos"), (.mserv2, "/buscar_archivos?q=a"),
+    ]
+
+    @Test(arguments: daemons, [SIGTERM, SIGKILL])
+    func `an absent daemon is a 503 within two seconds, and its return is seen at once`(
+        daemon: (part: RunningPasarela.Part, target: String), signal: Int32
+    ) throws {
+        try withRunningPasarela { pasarela in
+            #expect(try pasarela.curl(daemon.target).status == 200)
+            pasarela.end(daemon.part, by: signal)
+            let absent = try pasarela.curl(daemon.target)
+            #expect(absent.status == 503)
+            #expect(absent.seconds < 2)
+            #expect(absent.headers["retry-after"] == "1")
+            #expect(absent.body.contains("\"codigo\":\"servicio_ausente\""))
+            let readiness = try pasarela.curl("/salud/listo")
+            #expect(readiness.status == 503)
+            #expect(readiness.body.contains("\"\(daemon.part.rawValue)\":{\"estado\":\"ausente\"}"))
+            #expect(readiness.headers["retry-after"] == "1")
+            // The other daemon does not mind.
+            let other = Self.daemons.first { $0.part != daemon.part }
+            #expect(try pasarela.curl(other?.target ?? "").status == 200)
+
+            let socket = "\(pasarela.runtimeFolder)/\(daemon.part.rawValue).sock"
+            if signal == SIGTERM { #expect(!FileManager.default.fileExists(atPath: socket)) }
+            try pasarela.start(daemon.part)
+            try wait(for: "the daemon") {
+                try pasarela.log(of: daemon.part).components(separatedBy: " ready: ").count == 3
+            }
+            let back = try pasarela.curl(daemon.target)
+            #expect(back.status == 200)
+            #expect(back.seconds < 0.2)
+        }
+    }
+
+    @Test(arguments: daemons)
+    func `a restart within the patience is not seen by the client`(
+        daemon: (part: RunningPasarela.Part, target: String)
+    ) throws {
+        try withRunningPasarela(settings: ["PASARELA_PATIENCE": "10"]) { pasarela in
+            for _ in 0..<5 {
+                pasarela.end(daemon.part, by: SIGKILL)
+                try pasarela.start(daemon.part)
+                #expect(try pasarela.curl(daemon.target).status == 200)
+            }
+        }
+    }
+
+    @Test func `an absent gateway is a 503 of nginx, and its return is seen at once`() throws {
+        try withRunningPasarela { pasarela in
+            pasarela.end(.gateway, by: SIGKILL)
+            let absent = try pasarela.curl("/listar_archivos")
+            #expect(absent.status == 503)
+            #expect(absent.headers["content-type"]?.hasPrefix("application/problem+json") == true)
+            #expect(absent.headers["retry-after"] == "1")
+            #expect(absent.body.contains("servicio_ausente"))
+            try pasarela.start(.gateway)
+            try wait(for: "the gateway") {
+                try pasarela.log(of: .gateway).components(separatedBy: " ready: ").count == 3
+            }
+            let back = try pasarela.curl("/listar_archivos")
+            #expect(back.status == 200)
+            #expect(back.seconds < 0.2)
+        }
+    }
+
+    @Test func `nginx comes back to the same services`() throws {
+        try withRunningPasarela { pasarela in
+            pasarela.end(.nginx)
+            #expect(try pasarela.curl("/salud").status == 0)
+            try pasarela.start(.nginx)
+            try wait(for: "nginx") { try pasarela.curl("/listar_archivos").status == 200 }
+        }
+    }
+
+    @Test func `a cursor outlives a restart of everything`() throws {
+        try withRunningPasarela { pasarela in
+            for name in ["a", "b", "c"] {
+                try Data().write(to: pasarela.root.appending(path: name))
+            }
+            let link = try #require(
+                try pasarela.curl("/listar_archivos?limite=2").headers["link"])
+            let target = link.dropFirst().prefix { $0 != ">" }
+            for part in RunningPasarela.Part.allCases { pasarela.end(part) }
+            for part in RunningPasarela.Part.allCases { try pasarela.start(part) }
+            try wait(for: "readiness") { try pasarela.curl("/salud/listo").status == 200 }
+            let rest = try pasarela.curl(String(target))
+            #expect(rest.status == 200)
+            #expect(rest.body.contains("\"nombre\":\"c\""))
+            #expect(!rest.body.contains("\"nombre\":\"b\""))
+        }
+    }
+
+    @Test func `SIGTERM lets a request in flight end, and the exit status is 0`() throws {
+        try withRunningPasarela(settings: ["PASARELA_PATIENCE": "2"]) { pasarela in
+            // Without its daemon a request is in flight for as long as patience lasts.
+            pasarela.end(.mserv1)
+            let answer = Mutex<Int?>(nil)
+            let asking = Thread {
+                let status = (try? pasarela.curl("/listar_archivos").status) ?? -1
+                answer.withLock { $0 = status }
+            }
+            asking.start()
+            try wait(for: "the request in flight") {
+                try Self.isPatient(pasarela.pid(of: .gateway))
+            }
+            #expect(pasarela.end(.gateway) == 0)
+            try wait(for: "the answer") { answer.withLock { $0 != nil } }
+            #expect(answer.withLock { $0 } == 503)
+            let log = try pasarela.log(of: .gateway)
+            #expect(log.contains("503 GET /listar_archivos: servicio_ausente"))
+            for part in [RunningPasarela.Part.mserv2, .nginx] { #expect(pasarela.end(part) == 0) }
+        }
+    }
+
+    #if arch(x86_64)
+        private static let clockNanosleep = 230
+    #else
+        private static let clockNanosleep = 115
+    #endif
+
+    /// Whether a worker of the gateway rests between two tries: a thread is in clock_nanosleep(2).
+    private static func isPatient(_ pid: Int32?) throws -> Bool {
+        guard let pid else { return false }
+        let tasks = "/proc/\(pid)/task"
+        return try FileManager.default.contentsOfDirectory(atPath: tasks).contains { task in
+            // A thread may end while its line is read.
+            let call = (try? String(contentsOfFile: "\(tasks)/\(task)/syscall", encoding: .utf8)) ?? ""
+            return call.hasPrefix("\(clockNanosleep) ")
+        }
+    }
+}
