@@ -67,7 +67,7 @@ public final class HealthService: Sendable {
         _ service: String, on channel: RPCChannel, deadline: RPCDeadline
     ) throws(RPCError) -> Bool {
         let request = Grpc_Health_V1_HealthCheckRequest.with { $0.service = service }
-        let answer: Grpc_Health_V1_HealthCheckResponse = try decode(
+        let answer: Grpc_Health_V1_HealthCheckResponse = try decodeAnswer(
             try channel.call(
                 check, try encode(request), metadata: RPCMetadata(), deadline: deadline))
         return answer.status == .serving

@@ -21,7 +21,7 @@ public enum ListingProtocol {
             message.limit = UInt32(request.limit)
             if let after = request.after { message.after = after.message }
         }
-        let answer: Pasarela_V1_ListFolderResponse = try decode(
+        let answer: Pasarela_V1_ListFolderResponse = try decodeAnswer(
             try channel.call(
                 self.page, try encode(message), metadata: metadata, deadline: deadline))
         var page = try EntryPage(
@@ -34,9 +34,11 @@ public enum ListingProtocol {
 
     /// The service, answered by two functions. `stream` sends pieces until `send` returns false.
     public static func handlers(
-        page answer: @escaping @Sendable (RPCServerCall, EntryQuery, PageRequest) throws(RPCError) ->
+        page answer:
+            @escaping @Sendable (RPCServerCall, EntryQuery, PageRequest) throws(RPCError) ->
             EntryPage,
-        stream: @escaping @Sendable (RPCServerCall, EntryQuery, (EntryBatch) -> Bool) throws(RPCError)
+        stream:
+            @escaping @Sendable (RPCServerCall, EntryQuery, (EntryBatch) -> Bool) throws(RPCError)
             -> StreamEnd
     ) -> [String: RPCHandler] {
         [

@@ -23,7 +23,7 @@ public enum SearchProtocol {
             message.limit = UInt32(request.limit)
             if let after = request.after { message.after = after.message }
         }
-        let answer: Pasarela_V1_SearchNamesResponse = try decode(
+        let answer: Pasarela_V1_SearchNamesResponse = try decodeAnswer(
             try channel.call(
                 page, try encode(message), metadata: metadata, deadline: deadline))
         return try EntryPage(
@@ -34,12 +34,14 @@ public enum SearchProtocol {
 
     /// The service, answered by two functions. `stream` sends pieces until `send` returns false.
     public static func handlers(
-        page answer: @escaping @Sendable (
-            RPCServerCall, EntryQuery, NameQuery?, PageRequest
-        ) throws(RPCError) -> EntryPage,
-        stream: @escaping @Sendable (
-            RPCServerCall, EntryQuery, NameQuery?, (EntryBatch) -> Bool
-        ) throws(RPCError) -> StreamEnd
+        page answer:
+            @escaping @Sendable (
+                RPCServerCall, EntryQuery, NameQuery?, PageRequest
+            ) throws(RPCError) -> EntryPage,
+        stream:
+            @escaping @Sendable (
+                RPCServerCall, EntryQuery, NameQuery?, (EntryBatch) -> Bool
+            ) throws(RPCError) -> StreamEnd
     ) -> [String: RPCHandler] {
         [
             page: .unary { (call, bytes) throws(RPCError) in

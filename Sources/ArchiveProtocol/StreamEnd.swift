@@ -59,7 +59,16 @@ func encode(_ message: some Message) throws(RPCError) -> [UInt8] {
     }
 }
 
-/// A message from its bytes.
+/// An answer from its bytes.
+func decodeAnswer<Decoded: Message>(_ bytes: [UInt8]) throws(RPCError) -> Decoded {
+    do {
+        return try Decoded(serializedBytes: bytes)
+    } catch {
+        throw .unreadable("no such message")
+    }
+}
+
+/// A request from its bytes.
 func decode<Decoded: Message>(_ bytes: [UInt8]) throws(RPCError) -> Decoded {
     do {
         return try Decoded(serializedBytes: bytes)

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Synchronization
+internal import Threads
 
 /// Answers FastCGI requests (FastCGI 1.0, role responder) on threads of its own.
 ///
@@ -84,10 +85,8 @@ public final class Responder: Sendable {
             for number in 1...configuration.workers {
                 let pipe = try CheckedPipe()
                 threads.append(
-                    try WorkerThread(
-                        name: "\(configuration.threadName)-\(number)",
-                        stackBytes: configuration.stackBytes
-                    ) { [configuration, handler] in
+                    try start("\(configuration.threadName)-\(number)") {
+                        [configuration, handler] in
                         var worker = Worker(
                             connections: connections, pipe: pipe, configuration: configuration,
                             handler: handler)
@@ -101,5 +100,15 @@ public final class Responder: Sendable {
             throw error
         }
         return .running(connections, threads)
+    }
+
+    private func start(
+        _ name: String, _ body: @escaping @Sendable () -> Void
+    ) throws(FastCGIError) -> WorkerThread {
+        do throws(WorkerThread.Failure) {
+            return try WorkerThread(name: name, stackBytes: configuration.stackBytes, body)
+        } catch {
+            throw FastCGIError(.system, error.call, systemError: error.errorNumber)
+        }
     }
 }

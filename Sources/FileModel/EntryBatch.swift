@@ -87,8 +87,8 @@ public struct EntryBatch: Sendable, Hashable {
     ///   - folder: nil in a listing; in a search each entry has one.
     ///   - matches: nil without a query.
     public mutating func append(
-        name: [UInt8], folder: [UInt8]?, kind: EntryKind, size: Int64?, modified: Timestamp?,
-        target: [UInt8]?, matches: [Range<Int>]?
+        name: UnsafeBufferPointer<UInt8>, folder: UnsafeBufferPointer<UInt8>?, kind: EntryKind,
+        size: Int64?, modified: Timestamp?, target: [UInt8]?, matches: [Range<Int>]?
     ) {
         names.append(contentsOf: name)
         names.append(0)

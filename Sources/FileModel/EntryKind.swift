@@ -11,8 +11,10 @@ public enum EntryKind: UInt8, Sendable, Hashable, CaseIterable {
 
 /// A set of kinds: which entries pass a filter.
 public struct EntryKinds: OptionSet, Sendable, Hashable {
+    /// A bit for each kind: `1 << kind.rawValue`.
     public let rawValue: UInt8
 
+    /// The set of these bits.
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }

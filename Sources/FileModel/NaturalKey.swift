@@ -142,42 +142,68 @@ enum NaturalKey {
         var accents: [UInt8] = []
         var uppers: [UInt8] = []
         var zeros: [UInt8] = []
-        var element = 0
-        var run = 0
-        var index = 0
-        let clusters = text.clusters
-        while index < clusters.count {
-            let cluster = clusters[index]
-            if cluster.kind == .digit {
-                let start = index
-                while index < clusters.count, clusters[index].kind == .digit { index += 1 }
-                let leading = clusters[start..<index].prefix { $0.base == 0x30 }.count
-                appendDigits(
-                    clusters[(start + leading)..<index].map { UInt8($0.base) }, to: &key)
-                appendZeros(leading, run: run, to: &zeros)
-                let marks = clusters[start..<index].flatMap { text.marks(of: $0) }
-                appendAccents(marks, element: element, to: &accents)
-                run += 1
-            } else {
-                var marks = text.marks(of: cluster)
-                if cluster.base == 0x6E, let tilde = marks.firstIndex(of: combiningTilde) {
-                    key.append(enye)
-                    marks.remove(at: tilde)
-                } else if cluster.base != 0 {
-                    appendElement(cluster, to: &key)
+        text.clusters.withUnsafeBufferPointer { clusters in
+            text.marks.withUnsafeBufferPointer { marks in
+                var element = 0
+                var run = 0
+                var index = 0
+                while index < clusters.count {
+                    let cluster = clusters[index]
+                    if cluster.kind == .digit {
+                        let start = index
+                        while index < clusters.count, clusters[index].kind == .digit { index += 1 }
+                        let digits = UnsafeBufferPointer(rebasing: clusters[start..<index])
+                        appendZeros(appendRun(digits, to: &key), run: run, to: &zeros)
+                        // The marks of neighbours lie together.
+                        let all = cluster.marks.lowerBound..<clusters[index - 1].marks.upperBound
+                        appendAccents(marks, all, but: nil, element: element, to: &accents)
+                        run += 1
+                    } else {
+                        let tilde = enyeTilde(of: cluster, marks)
+                        if tilde != nil {
+                            key.append(enye)
+                        } else if cluster.base != 0 {
+                            appendElement(cluster, to: &key)
+                        }
+                        appendAccents(
+                            marks, cluster.marks, but: tilde, element: element, to: &accents)
+                        if cluster.isUpper { appendPlace(element, to: &uppers) }
+                        index += 1
+                    }
+                    element += 1
                 }
-                appendAccents(marks, element: element, to: &accents)
-                if cluster.isUpper { appendPlace(element, to: &uppers) }
-                index += 1
             }
-            element += 1
         }
         key.append(end)
-        for level in [accents, uppers, zeros] {
-            key.append(contentsOf: level)
-            key.append(end)
-            key.append(end)
-        }
+        appendLevel(accents, to: &key)
+        appendLevel(uppers, to: &key)
+        appendLevel(zeros, to: &key)
+    }
+
+    private static func appendLevel(_ places: [UInt8], to key: inout [UInt8]) {
+        key.append(contentsOf: places)
+        key.append(end)
+        key.append(end)
+    }
+
+    /// Appends a run of digits by its value, and returns how many zeros stood before it.
+    private static func appendRun(
+        _ run: UnsafeBufferPointer<FoldedText.Cluster>, to key: inout [UInt8]
+    ) -> Int {
+        var zeros = 0
+        while zeros < run.count, run[zeros].base == 0x30 { zeros += 1 }
+        key.append(digits)
+        key.append(UInt8(clamping: run.count - zeros))
+        for place in zeros..<run.count { key.append(UInt8(run[place].base)) }
+        return zeros
+    }
+
+    /// Where the tilde is that makes an n an ñ.
+    private static func enyeTilde(
+        of cluster: FoldedText.Cluster, _ marks: UnsafeBufferPointer<UInt32>
+    ) -> Int32? {
+        guard cluster.base == 0x6E else { return nil }
+        return cluster.marks.first { marks[Int($0)] == combiningTilde }
     }
 
     private static func appendElement(_ cluster: FoldedText.Cluster, to key: inout [UInt8]) {
@@ -193,13 +219,14 @@ enum NaturalKey {
     }
 
     private static func appendAccents(
-        _ marks: some Collection<UInt32>, element: Int, to key: inout [UInt8]
+        _ marks: UnsafeBufferPointer<UInt32>, _ range: Range<Int32>, but left: Int32?,
+        element: Int, to key: inout [UInt8]
     ) {
-        guard !marks.isEmpty else { return }
+        guard range.count > (left == nil ? 0 : 1) else { return }
         appendPlace(element, to: &key)
-        for mark in marks {
+        for index in range where index != left {
             key.append(1)
-            append24(mark, to: &key)
+            append24(marks[Int(index)], to: &key)
         }
         key.append(end)
     }

@@ -1,59 +1,100 @@
-#if canImport(Glibc)
-    private import Glibc
-#endif
+private import Glibc
 
 /// Chooses the entries of one page out of any number of them: the first `limit` behind a place, in order.
 ///
-/// Memory is bounded by the page, not by what is offered: about twice the page's keys.
-public struct PageSelection<Payload: Sendable>: Sendable {
-    /// One chosen entry.
-    public struct Chosen: Sendable {
-        /// What was offered with it.
-        public var payload: Payload
-        fileprivate var keyStart: Int
-        fileprivate var keyEnd: Int
+/// Memory is bounded by the page, not by what is offered: about twice the page's keys. A key ends with the entry's
+/// folder and name, so nothing else of an entry needs to be kept.
+public struct PageSelection: Sendable {
+    /// One chosen entry: where its key is, and the key's first eight bytes, which decide most comparisons.
+    private struct Chosen: Sendable {
+        var prefix: UInt64
+        var keyStart: Int
+        var keyEnd: Int
+        var nameCount: Int
+        var folderCount: Int
+        var kind: EntryKind?
     }
 
+    private let order: ListOrder
     private let limit: Int
     private let after: [UInt8]?
     private var chosen: [Chosen] = []
     private var keys: [UInt8] = []
     private var worst: [UInt8]?
+    private var scratch = FoldedText()
 
-    /// - Parameters:
-    ///   - limit: entries on the page, at least 1.
-    ///   - after: the key that the page starts behind.
-    public init(limit: Int, after: [UInt8]?) {
-        precondition(limit >= 1)
-        self.limit = limit
-        self.after = after
-        keys.reserveCapacity(min(limit, 1_000) * 96)
-        chosen.reserveCapacity(min(limit, 1_000) + 1)
+    /// A page of a list in this order.
+    public init(_ request: PageRequest, in order: ListOrder) {
+        self.order = order
+        limit = request.limit
+        after = request.after?.key(in: order)
+        keys.reserveCapacity(limit * 96)
+        chosen.reserveCapacity(limit + 1)
     }
 
-    /// Offers an entry. `appendKey` appends its key; `payload` is made only if it may be on the page.
+    /// Offers an entry. Its kind may be nil (unknown) only where the order does not ask for it.
     public mutating func offer(
-        appendKey: (inout [UInt8]) -> Void, payload: () -> Payload
+        name: UnsafeBufferPointer<UInt8>, folder: UnsafeBufferPointer<UInt8>, kind: EntryKind?
     ) {
         let start = keys.count
-        appendKey(&keys)
+        order.appendKey(
+            name: name, isDirectory: kind == .directory, folder: folder, to: &keys,
+            scratch: &scratch)
         let end = keys.count
-        if let after, !Self.isLess(after[...], keys[start..<end]) {
+        if isAtOrBefore(start, end, after) || isAtOrBehind(start, end, worst) {
             keys.removeSubrange(start...)
             return
         }
-        if let worst, !Self.isLess(keys[start..<end], worst[...]) {
-            keys.removeSubrange(start...)
-            return
-        }
-        chosen.append(Chosen(payload: payload(), keyStart: start, keyEnd: end))
+        // Names can go to system calls as they lie here. All keys have it, so it changes no order.
+        keys.append(0)
+        chosen.append(
+            Chosen(
+                prefix: prefix(start, end), keyStart: start, keyEnd: end, nameCount: name.count,
+                folderCount: folder.count, kind: kind))
         if chosen.count >= max(2 * (limit + 1), 512) { cut() }
     }
 
-    /// The page in order, and whether there is more behind it.
-    public mutating func finish() -> (page: [Payload], hasMore: Bool) {
-        sort()
-        return (chosen.prefix(limit).map(\.payload), chosen.count > limit)
+    private func prefix(_ start: Int, _ end: Int) -> UInt64 {
+        keys.withUnsafeBytes { keys in
+            // At least a byte of order, a name and the NUL behind it: often eight bytes, not always.
+            if keys.count - start >= 8, end - start >= 8 {
+                return UInt64(bigEndian: keys.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+            }
+            var value: UInt64 = 0
+            for index in 0..<8 {
+                value = value << 8 | (start + index < end ? UInt64(keys[start + index]) : 0)
+            }
+            return value
+        }
+    }
+
+    private func isAtOrBefore(_ start: Int, _ end: Int, _ place: [UInt8]?) -> Bool {
+        guard let place else { return false }
+        return compare(start, end, place) <= 0
+    }
+
+    private func isAtOrBehind(_ start: Int, _ end: Int, _ place: [UInt8]?) -> Bool {
+        guard let place else { return false }
+        return compare(start, end, place) >= 0
+    }
+
+    private func compare(_ start: Int, _ end: Int, _ place: [UInt8]) -> Int {
+        keys.withUnsafeBytes { keys in
+            place.withUnsafeBytes { place in
+                Self.compare(UnsafeRawBufferPointer(rebasing: keys[start..<end]), place)
+            }
+        }
+    }
+
+    private static func compare(
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
+    ) -> Int {
+        let common = min(first.count, second.count)
+        if common > 0, let one = first.baseAddress, let other = second.baseAddress {
+            let difference = memcmp(one, other, common)
+            if difference != 0 { return Int(difference) }
+        }
+        return first.count - second.count
     }
 
     /// Keeps what the page needs, one entry more (so that it is known whether there is more), and forgets the rest.
@@ -63,10 +104,10 @@ public struct PageSelection<Payload: Sendable>: Sendable {
         var kept: [UInt8] = []
         kept.reserveCapacity(keys.count)
         for index in chosen.indices {
-            let start = kept.count
-            kept.append(contentsOf: keys[chosen[index].keyStart..<chosen[index].keyEnd])
-            chosen[index].keyStart = start
-            chosen[index].keyEnd = kept.count
+            let (start, end) = (chosen[index].keyStart, chosen[index].keyEnd)
+            chosen[index].keyStart = kept.count
+            chosen[index].keyEnd = kept.count + end - start
+            kept.append(contentsOf: keys[start...end])
         }
         keys = kept
         if chosen.count > limit, let last = chosen.last {
@@ -75,29 +116,47 @@ public struct PageSelection<Payload: Sendable>: Sendable {
     }
 
     private mutating func sort() {
-        keys.withUnsafeBufferPointer { keys in
+        keys.withUnsafeBytes { keys in
             chosen.sort { first, second in
-                Self.isLess(
-                    UnsafeBufferPointer(rebasing: keys[first.keyStart..<first.keyEnd]),
-                    UnsafeBufferPointer(rebasing: keys[second.keyStart..<second.keyEnd]))
+                if first.prefix != second.prefix { return first.prefix < second.prefix }
+                return Self.compare(
+                    UnsafeRawBufferPointer(rebasing: keys[first.keyStart..<first.keyEnd]),
+                    UnsafeRawBufferPointer(rebasing: keys[second.keyStart..<second.keyEnd])) < 0
             }
         }
     }
 
-    private static func isLess(_ first: ArraySlice<UInt8>, _ second: ArraySlice<UInt8>) -> Bool {
-        first.withUnsafeBufferPointer { first in
-            second.withUnsafeBufferPointer { second in isLess(first, second) }
-        }
+    /// An entry of the page. Its bytes are valid only inside the closure that got it; a NUL stands behind the name.
+    public struct Entry {
+        /// The name.
+        public let name: UnsafeBufferPointer<UInt8>
+        /// Its folder beneath the listed one.
+        public let folder: UnsafeBufferPointer<UInt8>
+        /// What it was when it was offered.
+        public let kind: EntryKind?
     }
 
-    private static func isLess(
-        _ first: UnsafeBufferPointer<UInt8>, _ second: UnsafeBufferPointer<UInt8>
-    ) -> Bool {
-        let common = min(first.count, second.count)
-        if common > 0, let one = first.baseAddress, let other = second.baseAddress {
-            let difference = memcmp(one, other, common)
-            if difference != 0 { return difference < 0 }
+    /// Ends the choice: calls `body` with each entry of the page in order.
+    ///
+    /// - Returns: the last entry's place where there is more behind it.
+    public mutating func finish(_ body: (Entry) -> Void) -> ListPosition? {
+        sort()
+        return keys.withUnsafeBufferPointer { keys in
+            func entry(_ chosen: Chosen) -> Entry {
+                let name = chosen.keyEnd - chosen.nameCount
+                let folder = name - (chosen.folderCount == 0 ? 0 : chosen.folderCount + 1)
+                return Entry(
+                    name: UnsafeBufferPointer(rebasing: keys[name..<chosen.keyEnd]),
+                    folder: UnsafeBufferPointer(
+                        rebasing: keys[folder..<(folder + chosen.folderCount)]),
+                    kind: chosen.kind)
+            }
+            for one in chosen.prefix(limit) { body(entry(one)) }
+            guard chosen.count > limit else { return nil }
+            let last = entry(chosen[limit - 1])
+            return ListPosition(
+                name: Array(last.name), folder: Array(last.folder),
+                isDirectory: last.kind == .directory)
         }
-        return first.count < second.count
     }
 }

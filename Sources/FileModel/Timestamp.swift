@@ -58,27 +58,30 @@ public struct Timestamp: Sendable, Hashable {
     /// - Returns: false, and nothing is appended, outside the years 0…9999.
     public func appendRFC3339(to text: inout [UInt8]) -> Bool {
         guard let civil else { return false }
-        func append(_ value: Int, digits: Int) {
-            var divisor = digits == 4 ? 1_000 : digits == 3 ? 100 : 10
-            for _ in 0..<digits {
-                text.append(UInt8(truncatingIfNeeded: 48 + value / divisor % 10))
-                divisor = max(divisor / 10, 1)
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { digits in
+            func put(_ value: Int, at start: Int, _ count: Int) {
+                var rest = value
+                for index in stride(from: start + count - 1, through: start, by: -1) {
+                    digits[index] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
+                    rest /= 10
+                }
             }
+            put(civil.year, at: 0, 4)
+            digits[4] = UInt8(ascii: "-")
+            put(civil.month, at: 5, 2)
+            digits[7] = UInt8(ascii: "-")
+            put(civil.day, at: 8, 2)
+            digits[10] = UInt8(ascii: "T")
+            put(civil.hour, at: 11, 2)
+            digits[13] = UInt8(ascii: ":")
+            put(civil.minute, at: 14, 2)
+            digits[16] = UInt8(ascii: ":")
+            put(civil.second, at: 17, 2)
+            digits[19] = UInt8(ascii: ".")
+            put(Int(nanoseconds / 1_000_000), at: 20, 3)
+            digits[23] = UInt8(ascii: "Z")
+            text.append(contentsOf: digits)
         }
-        append(civil.year, digits: 4)
-        text.append(UInt8(ascii: "-"))
-        append(civil.month, digits: 2)
-        text.append(UInt8(ascii: "-"))
-        append(civil.day, digits: 2)
-        text.append(UInt8(ascii: "T"))
-        append(civil.hour, digits: 2)
-        text.append(UInt8(ascii: ":"))
-        append(civil.minute, digits: 2)
-        text.append(UInt8(ascii: ":"))
-        append(civil.second, digits: 2)
-        text.append(UInt8(ascii: "."))
-        append(Int(nanoseconds / 1_000_000), digits: 3)
-        text.append(UInt8(ascii: "Z"))
         return true
     }
 }

@@ -30,9 +30,7 @@ extension FolderLister {
         var missing: FileError?
         var goesOn = true
         try forEachCandidate(in: folder, query) { name, kind in
-            append(
-                Candidate(name: Array(name), kind: kind), of: folder, query, to: &piece,
-                missing: &missing)
+            append(name, kind, of: folder, query, to: &piece, missing: &missing)
             if piece.count == Self.pieceCount {
                 goesOn = send(piece)
                 piece = EntryBatch()

@@ -28,40 +28,23 @@ public struct FolderLister: Sendable {
     private func page(
         of folder: borrowing Folder, _ query: EntryQuery, _ request: PageRequest
     ) throws(FileError) -> EntryPage {
-        let order = query.order
-        var selection = PageSelection<Candidate>(
-            limit: request.limit, after: request.after?.key(in: order))
+        var selection = PageSelection(request, in: query.order)
         var total = 0
-        var scratch = FoldedText()
         let nowhere = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
         try forEachCandidate(in: folder, query) { name, kind in
             total += 1
-            selection.offer { key in
-                order.appendKey(
-                    name: name, isDirectory: kind == .directory, folder: nowhere, to: &key,
-                    scratch: &scratch)
-            } payload: {
-                Candidate(name: Array(name), kind: kind)
-            }
+            selection.offer(name: name, folder: nowhere, kind: kind)
             return true
         }
-        let (chosen, hasMore) = selection.finish()
         var page = EntryPage(total: Total(value: total, isExact: true))
-        page.entries.reserve(chosen.count)
+        page.entries.reserve(request.limit)
         var missing: FileError?
-        for candidate in chosen {
-            append(candidate, of: folder, query, to: &page.entries, missing: &missing)
+        page.next = selection.finish { entry in
+            append(
+                entry.name, entry.kind, of: folder, query, to: &page.entries, missing: &missing)
         }
         if let missing { page.note(Notice(missing, at: query.path)) }
-        if hasMore, let last = chosen.last {
-            page.next = ListPosition(name: last.name, isDirectory: last.kind == .directory)
-        }
         return page
-    }
-
-    struct Candidate: Sendable {
-        let name: [UInt8]
-        let kind: EntryKind?
     }
 
     /// Every name of the folder that passes the query's filters.
@@ -78,29 +61,40 @@ public struct FolderLister: Sendable {
                 return query.kinds.contains(kind: kind) ? body(name.bytes, kind) : true
             }
             if needsKind {
-                untold.append(Array(name.bytes))
+                untold.append(Array(name.bytes) + [0])
                 return true
             }
             return body(name.bytes, nil)
         }
         for name in untold {
-            guard let kind = try folder.status(of: name)?.kind, query.kinds.contains(kind: kind)
-            else { continue }
-            let goesOn = name.withUnsafeBufferPointer { body($0, kind) }
-            if !goesOn { return }
+            let result: Result<Bool, FileError> = name.withUnsafeBufferPointer { name in
+                let name = UnsafeBufferPointer(rebasing: name.dropLast())
+                do throws(FileError) {
+                    guard let kind = try folder.status(of: name)?.kind,
+                        query.kinds.contains(kind: kind)
+                    else { return .success(true) }
+                    return .success(body(name, kind))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            guard try result.get() else { return }
         }
     }
 
+    /// Appends an entry with what is known of it now, unless it is gone or no longer what was asked for.
+    ///
+    /// - Parameter name: a NUL stands behind it.
     func append(
-        _ candidate: Candidate, of folder: borrowing Folder, _ query: EntryQuery,
-        to entries: inout EntryBatch, missing: inout FileError?
+        _ name: UnsafeBufferPointer<UInt8>, _ kind: EntryKind?, of folder: borrowing Folder,
+        _ query: EntryQuery, to entries: inout EntryBatch, missing: inout FileError?
     ) {
-        guard let details = folder.details(of: candidate.name, knownKind: candidate.kind),
+        guard let details = folder.details(of: name, knownKind: kind),
             query.kinds.contains(kind: details.kind)
         else { return }
         if let error = details.missing { missing = error }
         entries.append(
-            name: candidate.name, folder: nil, kind: details.kind, size: details.size,
+            name: name, folder: nil, kind: details.kind, size: details.size,
             modified: details.modified, target: details.target, matches: nil)
     }
 
@@ -113,12 +107,15 @@ public struct FolderLister: Sendable {
         guard query.kinds.contains(kind: status.kind) else { return page }
         page.total = Total(value: 1, isExact: true)
         let place = ListPosition(name: name, isDirectory: false).key(in: query.order)
-        if let after = request.after?.key(in: query.order), !after.lexicographicallyPrecedes(place) {
+        if let after = request.after?.key(in: query.order), !after.lexicographicallyPrecedes(place)
+        {
             return page
         }
-        page.entries.append(
-            name: name, folder: nil, kind: status.kind, size: status.size,
-            modified: status.modified, target: nil, matches: nil)
+        name.withUnsafeBufferPointer { name in
+            page.entries.append(
+                name: name, folder: nil, kind: status.kind, size: status.size,
+                modified: status.modified, target: nil, matches: nil)
+        }
         return page
     }
 }

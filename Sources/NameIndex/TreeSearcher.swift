@@ -29,36 +29,25 @@ public struct TreeSearcher: Sendable {
         isCancelled: @escaping () -> Bool
     ) throws(FileError) -> EntryPage {
         let base = try openBase(query)
-        let order = query.order
-        var selection = PageSelection<Hit>(
-            limit: request.limit, after: request.after?.key(in: order))
+        var selection = PageSelection(request, in: query.order)
         var page = EntryPage()
         var total = 0
-        var scratch = FoldedText()
         var matcher = text.map { NameMatcher($0) }
         var walk = TreeWalk(
             query: query, deadline: deadline(remaining), isCancelled: isCancelled)
         try walk.forEachEntry(beneath: base) { folder, name, kind in
             guard matcher?.matches(name) ?? true else { return true }
             total += 1
-            selection.offer { key in
-                order.appendKey(
-                    name: name, isDirectory: kind == .directory, folder: folder, to: &key,
-                    scratch: &scratch)
-            } payload: {
-                Hit(folder: Array(folder), name: Array(name), kind: kind)
-            }
+            selection.offer(name: name, folder: folder, kind: kind)
             return true
         }
         for notice in walk.notices { page.note(notice) }
         page.isComplete = walk.isComplete
         page.total = Total(value: total, isExact: walk.isComplete)
-        let (hits, hasMore) = selection.finish()
         var reader = HitReader(base: base, query: query)
-        for hit in hits { reader.append(hit, matcher: &matcher, to: &page) }
-        if hasMore, let last = hits.last {
-            page.next = ListPosition(
-                name: last.name, folder: last.folder, isDirectory: last.kind == .directory)
+        page.next = selection.finish { hit in
+            reader.append(
+                hit.name, in: hit.folder, hit.kind, matcher: &matcher, to: &page)
         }
         return page
     }
@@ -80,8 +69,7 @@ public struct TreeSearcher: Sendable {
         var reader = HitReader(base: base, query: query)
         try walk.forEachEntry(beneath: base) { folder, name, kind in
             guard matcher?.matches(name) ?? true else { return true }
-            let hit = Hit(folder: Array(folder), name: Array(name), kind: kind)
-            reader.append(hit, matcher: &matcher, to: &page)
+            reader.append(name, in: folder, kind, matcher: &matcher, to: &page)
             if page.entries.count == Self.pieceCount {
                 goesOn = send(page.entries)
                 page.entries = EntryBatch()

@@ -42,9 +42,9 @@ struct TreeWalk {
                 } else {
                     goesOn = try read(base.folder.openSubfolder(path), at: path, buffer, body)
                 }
-            } catch where path.isEmpty {
+            } catch  where path.isEmpty {
                 throw error
-            } catch where error.code == .absent || error.code == .notFolder {
+            } catch  where error.code == .absent || error.code == .notFolder {
                 continue  // It went, or became something else, since its name was read.
             } catch {
                 note(Notice(error, at: query.path.appending(folder: path, name: [])))
@@ -64,7 +64,7 @@ struct TreeWalk {
             try folder.forEachName(using: buffer) { name in
                 guard query.admits(name: name.bytes) else { return true }
                 guard let kind = name.kind else {
-                    untold.append(Array(name.bytes))
+                    untold.append(Array(name.bytes) + [0])
                     return true
                 }
                 goesOn = visit(place, name.bytes, kind, body)
@@ -72,10 +72,20 @@ struct TreeWalk {
             }
         }
         for name in untold where goesOn {
-            guard let kind = try folder.status(of: name)?.kind else { continue }
-            goesOn = path.withUnsafeBufferPointer { place in
-                name.withUnsafeBufferPointer { visit(place, $0, kind, body) }
+            let result: Result<Bool, FileError> = path.withUnsafeBufferPointer { place in
+                name.withUnsafeBufferPointer { name in
+                    let name = UnsafeBufferPointer(rebasing: name.dropLast())
+                    do throws(FileError) {
+                        guard let kind = try folder.status(of: name)?.kind else {
+                            return .success(true)
+                        }
+                        return .success(visit(place, name, kind, body))
+                    } catch {
+                        return .failure(error)
+                    }
+                }
             }
+            goesOn = try result.get()
         }
         return goesOn
     }

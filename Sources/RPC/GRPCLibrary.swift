@@ -1,5 +1,6 @@
 internal import CGRPC
 internal import Glibc
+internal import Threads
 
 /// The gRPC C core of this process: started once, before anything else of it is called, and never
 /// ended (its threads end with the process).

@@ -1,3 +1,5 @@
+internal import Threads
+
 /// A client of one server behind a Unix socket, for use by any number of threads at once.
 ///
 /// All calls share one connection, which is made by the first call and again by the call after it

@@ -74,9 +74,8 @@ extension RPCDeadline {
             clock_type: GPR_CLOCK_MONOTONIC)
     }
 
-    /// For `pthread_cond_timedwait` on the monotonic clock.
-    var systemTime: timespec {
-        timespec(
-            tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    /// For waits on the monotonic clock; nil for `none`.
+    var monotonic: Int64? {
+        self == .none ? nil : nanoseconds
     }
 }

@@ -1,3 +1,5 @@
+internal import Threads
+
 /// A gRPC server on a listening Unix socket: plain threads, one handler a method.
 ///
 /// A method that it does not have is answered `unimplemented`; an error that a handler throws goes

@@ -1,5 +1,6 @@
 internal import CGRPC
 internal import Synchronization
+internal import Threads
 
 /// A gRPC server with its threads, from start to stop.
 ///
@@ -80,19 +81,28 @@ final class RunningServer: @unchecked Sendable {
         let acceptor = Acceptor(listener: listener, server: server)
         self.acceptor = acceptor
         for slot in slots { slot.post(to: server, notifications: arrivals) }
-        do {
+        do throws(RPCError) {
             for index in 0..<configuration.unaryThreads {
-                threads.append(try WorkerThread(name: "\(name)-\(index)") { self.takeCalls() })
+                try startThread("\(name)-\(index)") { self.takeCalls() }
             }
             for index in 0..<configuration.streamThreads {
-                threads.append(
-                    try WorkerThread(name: "\(name)-s\(index)") { self.carryOutStreams() })
+                try startThread("\(name)-s\(index)") { self.carryOutStreams() }
             }
             try acceptor.prepare()
-            threads.append(try WorkerThread(name: "\(name)-acc") { acceptor.run() })
+            try startThread("\(name)-acc") { acceptor.run() }
         } catch {
             stop(within: .zero)
             throw error
+        }
+    }
+
+    private func startThread(
+        _ name: String, _ body: @escaping @Sendable () -> Void
+    ) throws(RPCError) {
+        do throws(WorkerThread.Failure) {
+            threads.append(try WorkerThread(name: name, body))
+        } catch {
+            throw RPCError(error)
         }
     }
 
@@ -120,7 +130,7 @@ final class RunningServer: @unchecked Sendable {
             let takenBefore = taken.load(ordering: .sequentiallyConsistent)
             let isIdle = inFlight.load(ordering: .sequentiallyConsistent) == 0
             let next = isIdle ? deadline.earlier(of: RPCDeadline(after: Self.restTime)) : deadline
-            let isOver: Bool? = isShutDown.wait(until: next) { isShutDown in
+            let isOver: Bool? = isShutDown.wait(until: next.monotonic) { isShutDown in
                 if isShutDown { return true }
                 let isIdleNow = inFlight.load(ordering: .sequentiallyConsistent) == 0
                 return isIdleNow && !isIdle ? false : nil

@@ -1,3 +1,5 @@
+internal import Threads
+
 /// The bounded hand-over of streaming calls from the threads that take them to those that carry
 /// them out.
 final class StreamPlaces: Sendable {

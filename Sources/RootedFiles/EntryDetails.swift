@@ -43,7 +43,9 @@ extension Folder {
     /// Reads what an answer tells of a name in this folder. nil where it is gone.
     ///
     /// In a folder that may be read but not entered only the kind is known, as far as the folder told it.
-    public func details(of name: some Collection<UInt8>, knownKind: EntryKind?) -> EntryDetails? {
+    ///
+    /// - Parameter name: a NUL stands behind it.
+    public func details(of name: UnsafeBufferPointer<UInt8>, knownKind: EntryKind?) -> EntryDetails? {
         do throws(FileError) {
             guard let status = try status(of: name) else { return nil }
             guard status.kind == .link else { return EntryDetails(status, target: nil) }

@@ -16,7 +16,7 @@ public struct Folder: ~Copyable {
 
     /// A name as the folder gives it: no `.`, no `..`.
     public struct Name {
-        /// The bytes, valid only inside the closure that got them.
+        /// The bytes, valid only inside the closure that got them. A NUL stands behind them.
         public let bytes: UnsafeBufferPointer<UInt8>
         /// What it is, where the file system says so without a look.
         public let kind: EntryKind?
@@ -71,27 +71,23 @@ public struct Folder: ~Copyable {
     }
 
     /// What a name in this folder is; a link is not followed. nil where it is gone.
-    public func status(of name: some Collection<UInt8>) throws(FileError) -> FileStatus? {
-        let result: Result<FileStatus?, FileError> = withCString(name) { name in
-            do throws(FileError) {
-                return .success(try FileStatus.of(name, in: descriptor))
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try result.get()
+    ///
+    /// - Parameter name: a NUL stands behind it.
+    public func status(of name: UnsafeBufferPointer<UInt8>) throws(FileError) -> FileStatus? {
+        try FileStatus.of(Self.cString(name), in: descriptor)
     }
 
     /// A link's text, or nil where it is gone or no link (any more).
-    public func linkTarget(of name: some Collection<UInt8>) throws(FileError) -> [UInt8]? {
+    ///
+    /// - Parameter name: a NUL stands behind it.
+    public func linkTarget(of name: UnsafeBufferPointer<UInt8>) throws(FileError) -> [UInt8]? {
         var count = 0
         var number: Int32 = 0
         let target = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { target, filled in
             count = target.withMemoryRebound(to: CChar.self) { target in
-                withCString(name) { name in
-                    readlinkat(
-                        descriptor, name, target.baseAddress.unsafelyUnwrapped, target.count)
-                }
+                readlinkat(
+                    descriptor, Self.cString(name), target.baseAddress.unsafelyUnwrapped,
+                    target.count)
             }
             number = errno
             filled = max(count, 0)
@@ -99,6 +95,13 @@ public struct Folder: ~Copyable {
         if count >= 0 { return target }
         if number == ENOENT || number == EINVAL { return nil }
         throw FileError(errno: number, call: "readlinkat")
+    }
+
+    /// The bytes as a C string: whoever gives a name promises the NUL behind it.
+    private static func cString(_ name: UnsafeBufferPointer<UInt8>) -> UnsafePointer<CChar> {
+        precondition(name.count > 0, "a name has at least a byte")
+        let bytes = UnsafeRawPointer(name.baseAddress.unsafelyUnwrapped)
+        return bytes.assumingMemoryBound(to: CChar.self)
     }
 
     /// Opens a folder beneath this one by a path of real folders: a link on the way is refused.

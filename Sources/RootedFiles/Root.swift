@@ -63,7 +63,9 @@ public final class Root: Sendable {
                 // A folder on the way may not be entered: what is behind it is nobody's to know.
                 throw FileError(.absent, "openat2: a folder on the way may not be entered")
             }
-            if status.kind == .directory { throw FileError(.noPermission, "openat2: the folder may not be read") }
+            if status.kind == .directory {
+                throw FileError(.noPermission, "openat2: the folder may not be read")
+            }
             if path.mustBeFolder { throw error }
             return .entry(status)
         }
@@ -89,7 +91,7 @@ func openBeneath(_ folder: CInt, _ path: [UInt8], flags: UInt64, resolve more: U
         CLinux.clinux_resolve_beneath | CLinux.clinux_resolve_no_magiclinks | more
     let attempts = 64
     for attempt in 1...attempts {
-        let opened = withCString(path.isEmpty ? [UInt8(ascii: ".")] : path[...]) { path in
+        let opened = withCString(path.isEmpty ? [UInt8(ascii: ".")] : path) { path in
             CLinux.clinux_openat2(folder, path, flags | UInt64(O_CLOEXEC), resolve)
         }
         if opened >= 0 { return opened }
@@ -104,15 +106,14 @@ func openBeneath(_ folder: CInt, _ path: [UInt8], flags: UInt64, resolve more: U
 /// Runs `body` on bytes without NUL as a C string.
 @inline(__always)
 func withCString<Result>(
-    _ bytes: some Collection<UInt8>, _ body: (UnsafePointer<CChar>) -> Result
+    _ bytes: [UInt8], _ body: (UnsafePointer<CChar>) -> Result
 ) -> Result {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: bytes.count + 1) { buffer in
-        var index = 0
-        for byte in bytes {
-            buffer[index] = CChar(bitPattern: byte)
-            index += 1
-        }
-        buffer[index] = 0
-        return body(UnsafePointer(buffer.baseAddress.unsafelyUnwrapped))
+    withUnsafeTemporaryAllocation(byteCount: bytes.count + 1, alignment: 1) { buffer in
+        buffer.copyBytes(from: bytes)
+        buffer[bytes.count] = 0
+        // Memory of its own, bound to nothing else; allocated, so it has an address.
+        let text = buffer.baseAddress.unsafelyUnwrapped.bindMemory(
+            to: CChar.self, capacity: buffer.count)
+        return body(UnsafePointer(text))
     }
 }

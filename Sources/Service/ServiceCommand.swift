@@ -31,6 +31,7 @@ extension ServiceCommand {
     /// what keeps the service from starting otherwise is one line and exit 1.
     public func run() throws {
         StopSignals.block()
+        DescriptorLimit.raise()
         let name = Self.configuration.commandName ?? "pasarela"
         let configuration: Configuration
         do throws(Settings.Flaw) {

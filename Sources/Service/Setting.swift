@@ -105,7 +105,8 @@ extension Setting where Value == Duration {
 
 extension Setting where Value == Logger.Level {
     /// A level of swift-log.
-    public static func logLevel(_ name: String, fallback: Logger.Level, purpose: String) -> Setting {
+    public static func logLevel(_ name: String, fallback: Logger.Level, purpose: String) -> Setting
+    {
         let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
         return Setting(
             name, fallback: fallback.rawValue, takes: "one of \(levels)", purpose: purpose

@@ -7,7 +7,9 @@ public import Logging
 /// Metadata keys are journal field names: `A–Z`, `0–9`, `_`; others are left out.
 public struct JournalLogHandler: LogHandler {
     private let identifier: String
+    /// Events below it are not logged.
     public var logLevel: Logger.Level
+    /// Fields that every event has.
     public var metadata: Logger.Metadata = [:]
 
     /// A handler that logs as `identifier`.
@@ -16,6 +18,7 @@ public struct JournalLogHandler: LogHandler {
         logLevel = level
     }
 
+    /// One of the fields that every event has.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
@@ -39,8 +42,9 @@ public struct JournalLogHandler: LogHandler {
             var vectors: [iovec] = []
             var start = 0
             for size in sizes {
-                let address = bytes.baseAddress.map { UnsafeMutableRawPointer(mutating: $0 + start) }
-                vectors.append(iovec(iov_base: address, iov_len: size))
+                let address = bytes.baseAddress.map { $0 + start }
+                vectors.append(
+                    iovec(iov_base: UnsafeMutableRawPointer(mutating: address), iov_len: size))
                 start += size
             }
             _ = sd_journal_sendv(vectors, CInt(vectors.count))

@@ -4,7 +4,9 @@ public import Logging
 /// Writes log events to standard error, a line each: time, level, who, message, fields.
 public struct StandardErrorLogHandler: LogHandler {
     private let identifier: String
+    /// Events below it are not logged.
     public var logLevel: Logger.Level
+    /// Fields that every event has.
     public var metadata: Logger.Metadata = [:]
 
     /// A handler that logs as `identifier`.
@@ -13,6 +15,7 @@ public struct StandardErrorLogHandler: LogHandler {
         logLevel = level
     }
 
+    /// One of the fields that every event has.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }

@@ -9,6 +9,9 @@ public struct TreeDaemon: Sendable {
     /// How long calls in flight may take to end when the daemon stops.
     public static let stopPatience = Duration.seconds(5)
 
+    /// Streams at a time; those who watch the health have one each.
+    public static let streamsMax = 32
+
     private let configuration: TreeDaemonConfiguration
     private let log: Logger
 
@@ -25,6 +28,8 @@ public struct TreeDaemon: Sendable {
         let health = HealthService(services: [service])
         var server = RPCServerConfiguration()
         server.unaryThreads = configuration.rpcThreads
+        server.streamThreads = Self.streamsMax
+        server.answerBytesMax = archiveMessageBytesMax
         let all = handlers.merging(health.handlers()) { own, _ in own }
         let rpc = RPCServer(handlers: all, configuration: server)
         let socket = try ListeningSocket(

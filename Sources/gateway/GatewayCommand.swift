@@ -30,7 +30,8 @@ struct GatewayCommand: ServiceCommand {
         let seal = CursorSeal(key: try CursorSeal.key(inFolder: configuration.stateFolder))
         let daemons = Daemons(configuration)
         let handler = RequestHandler(
-            daemons: daemons, seal: seal, log: RequestLog(configuration, log))
+            daemons: daemons, seal: seal, log: RequestLog(configuration, log),
+            patience: configuration.patience)
         var responding = ResponderConfiguration()
         responding.workers = configuration.workers
         let responder = Responder(configuration: responding) { handler.response(to: $0) }

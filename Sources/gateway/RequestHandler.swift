@@ -7,6 +7,26 @@ struct RequestHandler: Sendable {
     let daemons: Daemons
     let seal: CursorSeal
     let log: RequestLog
+    /// Lists that are being made now.
+    let flights: SharedFlights<ListKey, Result<Answer, Problem>>
+
+    /// What makes two requests for a list the same: all that their answers depend on.
+    struct ListKey: Hashable, Sendable {
+        let endpoint: ListParameters.Endpoint
+        let query: [UInt8]
+        let form: Representation
+        let language: Language
+    }
+
+    init(daemons: Daemons, seal: CursorSeal, log: RequestLog, patience: Duration) {
+        self.daemons = daemons
+        self.seal = seal
+        self.log = log
+        // An absent daemon was still absent when the last try failed: after all of them had come in.
+        flights = SharedFlights(patience: patience) { outcome in
+            if case .failure(let problem) = outcome { problem.code == .serviceAbsent } else { false }
+        }
+    }
 
     /// The response to one request. Whatever happens, there is one.
     func response(to request: Request) -> Response {
@@ -56,27 +76,39 @@ struct RequestHandler: Sendable {
         _ identity: RequestIdentity
     ) throws(Problem) -> Answer {
         let form = try wishes.form()
-        let parameters = try ListParameters(target.query, of: endpoint)
+        let key = ListKey(
+            endpoint: endpoint, query: target.query, form: form, language: wishes.language)
+        let outcome = flights.cargo(for: key) {
+            do throws(Problem) {
+                return .success(try list(key, identity))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    private func list(_ key: ListKey, _ identity: RequestIdentity) throws(Problem) -> Answer {
+        let parameters = try ListParameters(key.query, of: key.endpoint)
         let place = try place(of: parameters)
         let page = try daemons.page(parameters, after: place, for: identity)
         let cursor = page.next.map { seal.seal($0, of: parameters.identity) }
         var answer: Answer
-        switch form {
+        switch key.form {
         case .json:
             answer = Answer(
-                json: PageJSON.bytes(
-                    page, parameters, cursor: cursor, language: wishes.language),
-                language: wishes.language)
+                json: PageJSON.bytes(page, parameters, cursor: cursor, language: key.language),
+                language: key.language)
         case .html:
             answer = Answer(
-                html: ListPage.bytes(
-                    page, parameters, cursor: cursor, language: wishes.language),
-                language: wishes.language)
+                html: ListPage.bytes(page, parameters, cursor: cursor, language: key.language),
+                language: key.language)
         }
         if let cursor {
             let next = parameters.target(changing: ["cursor": Array(cursor.utf8)])
             answer.headers.append(("Link", "<\(next)>; rel=\"next\""))
         }
+        answer.tag()
         return answer
     }
 
@@ -131,7 +163,8 @@ struct RequestHandler: Sendable {
         let parts = [daemons.listing, daemons.search].map { ($0.name, $0.isWell()) }
         let isReady = parts.allSatisfy(\.1)
         var json = JSONText()
-        json.raw(isReady ? "{\"estado\":\"bien\",\"partes\":{" : "{\"estado\":\"degradado\",\"partes\":{")
+        json.raw(isReady ? "{\"estado\":\"bien\"" : "{\"estado\":\"degradado\"")
+        json.raw(",\"partes\":{")
         for (index, part) in parts.enumerated() {
             if index > 0 { json.raw(",") }
             json.string(part.0)

@@ -42,14 +42,15 @@ extension SeededGenerator {
         for _ in 0..<number(in: 0...9) {
             let kind = pick(EntryKind.allCases)
             batch.append(
-                name: bytes(1...9, from: 1), folder: isSearch ? bytes(0...5, from: 1) : nil, kind: kind,
+                name: bytes(1...9, from: 1), folder: isSearch ? bytes(0...5, from: 1) : nil,
+                kind: kind,
                 size: kind == .file ? Int64.random(in: 0 ... .max, using: &self) : nil,
                 modified: oneIn(4)
                     ? nil
                     : Timestamp(
                         seconds: Int64.random(in: .min ... .max, using: &self),
                         nanoseconds: UInt32.random(in: 0...999_999_999, using: &self)),
-                target: kind == .link ? bytes(0...5, from: 1) : nil,
+                target: kind == .link && !oneIn(4) ? bytes(1...5, from: 1) : nil,
                 matches: isSearch ? (0..<number(in: 0...3)).map { $0 * 9..<$0 * 9 + 4 } : nil)
         }
         return batch

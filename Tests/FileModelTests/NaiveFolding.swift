@@ -15,7 +15,8 @@ struct NaiveFolding {
 
     /// Full folding where it is not the lower-case mapping (CaseFolding.txt, C and F).
     private static let folds: [Unicode.Scalar: String] = [
-        "ß": "ss", "ẞ": "ss", "ſ": "s", "ς": "σ", "ŉ": "\u{2BC}n", "ﬁ": "fi", "ΐ": "ι\u{308}\u{301}",
+        "ß": "ss", "ẞ": "ss", "ſ": "s", "ς": "σ", "ŉ": "\u{2BC}n", "ﬁ": "fi",
+        "ΐ": "ι\u{308}\u{301}",
         "ᾳ": "αι", "ᾼ": "αι", "\u{345}": "ι", "µ": "μ",
     ]
 
@@ -31,7 +32,9 @@ struct NaiveFolding {
                 append(scalar, isUpper, position)
             }
         }
-        for index in clusters.indices { clusters[index].marks = Self.ordered(clusters[index].marks) }
+        for index in clusters.indices {
+            clusters[index].marks = Self.ordered(clusters[index].marks)
+        }
     }
 
     private mutating func append(_ scalar: Unicode.Scalar, _ isUpper: Bool, _ position: Int) {

@@ -43,7 +43,8 @@ private struct NaiveTerm {
         }
     }
 
-    private static func fits(_ wanted: NaiveFolding.Cluster, _ there: NaiveFolding.Cluster) -> Bool {
+    private static func fits(_ wanted: NaiveFolding.Cluster, _ there: NaiveFolding.Cluster) -> Bool
+    {
         wanted.base == there.base && (wanted.marks.isEmpty || wanted.marks == there.marks)
     }
 

@@ -8,7 +8,8 @@ import Testing
     private static func described(_ query: NameQuery) -> [String] {
         func text(_ clusters: [FoldedText.Cluster], _ text: FoldedText) -> String {
             clusters.map { cluster in
-                let marks = text.marks[Int(cluster.marks.lowerBound)..<Int(cluster.marks.upperBound)]
+                let marks = text.marks[
+                    Int(cluster.marks.lowerBound)..<Int(cluster.marks.upperBound)]
                 return ([cluster.base] + marks).compactMap { Unicode.Scalar($0).map { String($0) } }
                     .joined()
             }.joined()
@@ -51,26 +52,27 @@ import Testing
         #expect(read.map { Array($0.unicodeScalars) } == terms.map { Array($0.unicodeScalars) })
     }
 
-    @Test(arguments: [
-        ("", NameQuery.Flaw.Reason.nothingToSearch, nil),
-        (" \t\n", .nothingToSearch, nil),
-        ("a \"b", .openQuote, 3),
-        ("\"", .openQuote, 1),
-        ("é \"\"", .emptyPhrase, 3),
-        ("-\"\"", .emptyPhrase, 2),
-        ("a\"b\"", .quoteInsideWord, 2),
-        ("\"a\"b", .textAfterPhrase, 4),
-        ("\"a\"\"b\"", .textAfterPhrase, 4),
-        ("-", .loneDash, 1),
-        ("a - b", .loneDash, 3),
-        ("a|b", .alternative, 2),
-        ("|", .alternative, 1),
-        ("e\u{301}x|b", .alternative, 4),
-        ("a ext:pdf", .key, 3),
-        ("-ruta:x", .key, 2),
-        ("ext:", .key, 1),
-        ("tamaño_min:1", .key, 1),
-    ] as [(String, NameQuery.Flaw.Reason, Int?)])
+    @Test(
+        arguments: [
+            ("", NameQuery.Flaw.Reason.nothingToSearch, nil),
+            (" \t\n", .nothingToSearch, nil),
+            ("a \"b", .openQuote, 3),
+            ("\"", .openQuote, 1),
+            ("é \"\"", .emptyPhrase, 3),
+            ("-\"\"", .emptyPhrase, 2),
+            ("a\"b\"", .quoteInsideWord, 2),
+            ("\"a\"b", .textAfterPhrase, 4),
+            ("\"a\"\"b\"", .textAfterPhrase, 4),
+            ("-", .loneDash, 1),
+            ("a - b", .loneDash, 3),
+            ("a|b", .alternative, 2),
+            ("|", .alternative, 1),
+            ("e\u{301}x|b", .alternative, 4),
+            ("a ext:pdf", .key, 3),
+            ("-ruta:x", .key, 2),
+            ("ext:", .key, 1),
+            ("tamaño_min:1", .key, 1),
+        ] as [(String, NameQuery.Flaw.Reason, Int?)])
     func `a query that can't be read says why and where`(
         text: String, reason: NameQuery.Flaw.Reason, column: Int?
     ) {

@@ -18,12 +18,14 @@ enum NastyNames {
         return text
     }
 
-    /// As ``text(_:)``, and one in eight is not UTF-8.
+    /// As ``text(_:)``, and one in eight is not UTF-8: a byte between two characters makes no third one.
     static func name(_ random: inout SeededGenerator) -> [UInt8] {
-        var name = Array(String(text(&random)).utf8)
-        if random.oneIn(8) {
-            let bad: [UInt8] = [0x80, 0xFF, 0xC3, 0xE2, 0xF0]
-            name.insert(random.pick(bad), at: random.number(in: 0...name.count))
+        let text = Array(text(&random))
+        let badPlace = random.oneIn(8) ? random.number(in: 0...text.count) : nil
+        var name: [UInt8] = []
+        for place in 0...text.count {
+            if place == badPlace { name.append(random.pick([0xC0, 0xE2, 0xF0, 0xFF])) }
+            if place < text.count { name += Array(String(text[place]).utf8) }
         }
         return name
     }

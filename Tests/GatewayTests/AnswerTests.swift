@@ -10,11 +10,14 @@ import Testing
 @Suite struct JSONTextTests {
     @Test func `any bytes are read back by Foundation as they are shown`() throws {
         var random = SeededGenerator(announcedFor: "any bytes are read back")
-        let edges: [UInt8] = [0, 0x1F, 0x22, 0x5C, 0x2F, 0x7F, 0x0A, 0xC3, 0xA9, 0xE2, 0x80, 0xA8, 0xFF]
+        let edges: [UInt8] = [
+            0, 0x1F, 0x22, 0x5C, 0x2F, 0x7F, 0x0A, 0xC3, 0xA9, 0xE2, 0x80, 0xA8, 0xFF,
+        ]
         for _ in 0..<5_000 {
             let bytes =
                 random.oneIn(2)
-                ? random.bytes(0...12) : (0..<random.number(in: 0...9)).map { _ in random.pick(edges) }
+                ? random.bytes(0...12)
+                : (0..<random.number(in: 0...9)).map { _ in random.pick(edges) }
             var json = JSONText()
             json.raw("\"")
             let isUTF8 = bytes.withUnsafeBufferPointer { json.escaped($0) }
@@ -22,9 +25,9 @@ import Testing
             let read = try JSONSerialization.jsonObject(
                 with: Data(json.bytes), options: .fragmentsAllowed)
             let text = try #require(read as? String)
-            #expect(text.unicodeScalars.elementsEqual(ShownText.string(bytes).unicodeScalars))
-            #expect(isUTF8 == ShownText.isUTF8(bytes))
-            #expect(!json.bytes.contains { $0 < 0x20 || $0 == 0x7F })
+            try #require(text.unicodeScalars.elementsEqual(ShownText.string(bytes).unicodeScalars))
+            try #require(isUTF8 == ShownText.isUTF8(bytes))
+            try #require(!json.bytes.contains { $0 < 0x20 || $0 == 0x7F })
         }
     }
 
@@ -67,7 +70,8 @@ import Testing
         let noDate = Timestamp(seconds: .max, nanoseconds: 0)
         for (name, kind, size, modified, target) in [
             ("a", EntryKind.file, 3, time, nil), ("b", .directory, nil, time, nil),
-            ("c", .link, nil, time, "x/ñ"), ("d", .other, nil, noDate, nil), ("e", .file, nil, nil, nil),
+            ("c", .link, nil, time, "x/ñ"), ("d", .other, nil, noDate, nil),
+            ("e", .file, nil, nil, nil),
         ] as [(String, EntryKind, Int64?, Timestamp?, String?)] {
             page.entries.append(
                 name: Array(name.utf8), folder: nil, kind: kind, size: size, modified: modified,
@@ -83,8 +87,12 @@ import Testing
             entries.map { Set($0.keys).subtracting(base) } == [
                 ["tamano", "modificado"], ["modificado"], ["modificado", "destino"], [], [],
             ])
-        #expect(entries.map { $0["tipo"] as? String } == ["archivo", "directorio", "enlace", "otro", "archivo"])
-        #expect(entries.map { $0["ruta"] as? String } == ["a", "b", "c", "d", "e"].map { "/pú/\($0)" })
+        #expect(
+            entries.map { $0["tipo"] as? String } == [
+                "archivo", "directorio", "enlace", "otro", "archivo",
+            ])
+        #expect(
+            entries.map { $0["ruta"] as? String } == ["a", "b", "c", "d", "e"].map { "/pú/\($0)" })
         #expect(entries[0]["tamano"] as? Int == 3)
         #expect(entries[0]["modificado"] as? String == "2026-11-20T10:31:07.125Z")
         #expect(entries[2]["destino"] as? String == "x/ñ")
@@ -117,7 +125,8 @@ import Testing
     @Test func `a file's own entry has the path asked for`() throws {
         var page = EntryPage(isOfOneEntry: true)
         page.entries.append(
-            name: [0x66], folder: nil, kind: .file, size: 1, modified: nil, target: nil, matches: nil)
+            name: [0x66], folder: nil, kind: .file, size: 1, modified: nil, target: nil,
+            matches: nil)
         let json = try Self.read(page, "ruta=/a/f")
         #expect(json["ruta"] as? String == "/a/f")
         #expect(try Self.entries(json)[0]["ruta"] as? String == "/a/f")
@@ -166,7 +175,9 @@ import Testing
     func `text can't become markup`(text: String, html: String) {
         var written = HTMLText()
         written.text(text)
-        #expect(String(decoding: written.bytes, as: UTF8.self).unicodeScalars.elementsEqual(html.unicodeScalars))
+        #expect(
+            String(decoding: written.bytes, as: UTF8.self).unicodeScalars.elementsEqual(
+                html.unicodeScalars))
     }
 
     @Test(arguments: [
@@ -190,11 +201,13 @@ import Testing
         }
         page.note(Notice(.readError, path: hostile))
         let encoded = PercentCoding.encoded(hostile.dropLast())
-        let query = "ruta=\(PercentCoding.encoded(hostile))&q=%22x%22+\(PercentCoding.encoded("'><script>&".utf8))"
+        let query =
+            "ruta=\(PercentCoding.encoded(hostile))&q=%22x%22+\(PercentCoding.encoded("'><script>&".utf8))"
         for text in [query, "tipo=archivo&ruta=\(encoded)"] {
             let parameters = try ListParameters(Array(text.utf8), of: .search)
             let html = String(
-                decoding: ListPage.bytes(page, parameters, cursor: "\"><script>", language: .spanish),
+                decoding: ListPage.bytes(
+                    page, parameters, cursor: "\"><script>", language: .spanish),
                 as: UTF8.self)
             #expect(!html.contains("<script"))
             #expect(!html.contains("\"'>"))
@@ -232,7 +245,8 @@ import Testing
 
 @Suite struct CommonHeadersTests {
     @Test(arguments: [
-        ("W/\"a\"", true), ("\"a\"", true), ("*", true), ("\"b\", W/\"a\"", true), ("\"b\",\"a\" ", true),
+        ("W/\"a\"", true), ("\"a\"", true), ("*", true), ("\"b\", W/\"a\"", true),
+        ("\"b\",\"a\" ", true),
         ("\t\"a\"\t", true), ("W/\"b\"", false), ("a", false), ("\"A\"", false), ("", false),
         ("w/\"a\"", false), ("\"aa\"", false),
     ])
@@ -252,7 +266,9 @@ import Testing
     @Test func `every answer has its headers, each once`() {
         var problem = Answer(json: [0x7B])
         problem.status = 404
-        for answer in [Answer(json: [0x7B], language: .english), Answer(html: [], language: .spanish), problem] {
+        for answer in [
+            Answer(json: [0x7B], language: .english), Answer(html: [], language: .spanish), problem,
+        ] {
             let response = Self.response(answer)
             let names = response.headers.map { $0.name.lowercased() }
             #expect(Set(names).count == names.count)
@@ -261,11 +277,15 @@ import Testing
             #expect(Self.header("X-Content-Type-Options", response) == "nosniff")
             #expect(Self.header("Content-Length", response) == "\(answer.body.count)")
             #expect(Self.header("Vary", response) == "Accept, Accept-Encoding, Accept-Language")
-            #expect(Self.header("Content-Security-Policy", response)?.contains("default-src 'none'") == true)
+            #expect(
+                Self.header("Content-Security-Policy", response)?.contains("default-src 'none'")
+                    == true)
         }
     }
 
-    @Test func `a tag differs by body, form and language, and by it a client is told that nothing changed`()
+    @Test
+    func
+        `a tag differs by body, form and language, and by it a client is told that nothing changed`()
         throws
     {
         let answers = [
@@ -294,17 +314,22 @@ import Testing
 }
 
 @Suite struct ProblemTests {
-    @Test(arguments: [
-        (.notFound, "absent", .absent, "ruta", nil), (.failedPrecondition, "", .notFolder, "ruta", nil),
-        (.permissionDenied, "may not be read", .noPermission, "ruta", nil),
-        (.permissionDenied, "hidden", .noPermission, "ocultos", nil),
-        (.unavailable, "", .serviceAbsent, nil, 1), (.resourceExhausted, "", .overload, nil, 1),
-        (.deadlineExceeded, "", .outOfTime, nil, nil), (.cancelled, "", .outOfTime, nil, nil),
-        (.internalError, "", .internalError, nil, nil), (.invalidArgument, "", .internalError, nil, nil),
-        (.unimplemented, "", .internalError, nil, nil), (.unknown, "", .internalError, nil, nil),
-    ] as [(RPCStatusCode, String, ProblemCode, String?, Int?)])
+    @Test(
+        arguments: [
+            (.notFound, "absent", .absent, "ruta", nil),
+            (.failedPrecondition, "", .notFolder, "ruta", nil),
+            (.permissionDenied, "may not be read", .noPermission, "ruta", nil),
+            (.permissionDenied, "hidden", .noPermission, "ocultos", nil),
+            (.unavailable, "", .serviceAbsent, nil, 1), (.resourceExhausted, "", .overload, nil, 1),
+            (.deadlineExceeded, "", .outOfTime, nil, nil), (.cancelled, "", .outOfTime, nil, nil),
+            (.internalError, "", .internalError, nil, nil),
+            (.invalidArgument, "", .internalError, nil, nil),
+            (.unimplemented, "", .internalError, nil, nil),
+            (.unknown, "", .internalError, nil, nil),
+        ] as [(RPCStatusCode, String, ProblemCode, String?, Int?)])
     func `a daemon's error is a problem of the client's`(
-        status: RPCStatusCode, message: String, code: ProblemCode, parameter: String?, retryAfter: Int?
+        status: RPCStatusCode, message: String, code: ProblemCode, parameter: String?,
+        retryAfter: Int?
     ) {
         let problem = Problem(RPCError(status, message), of: "mserv9")
         #expect(problem.code == code)

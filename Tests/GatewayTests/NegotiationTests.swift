@@ -4,41 +4,46 @@ import Testing
 @testable import gateway
 
 @Suite struct NegotiationTests {
-    @Test(arguments: [
-        (nil, .json), ("", .json), ("*/*", .json), ("text/html", .html), ("TEXT/HTML", .html),
-        ("text/*", .html), ("application/*", .json), (",, text/html ,", .html),
-        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", .html),
-        ("application/json;q=0.5, text/html;q=0.4", .json),
-        ("text/html ; Q=0.9 , application/json ; q=0.1", .html),
-        ("text/html;q=0.8, */*;q=0.8", .json), ("text/html;q=0, */*", .json),
-        ("application/json;q=0, */*;q=0.1", .html), ("text/html;charset=utf-8", .html),
-        ("text/html;q=0.1, text/html;charset=UTF-8, application/json;q=0.5", .html),
-        ("image/png", nil), ("application/json;q=0", nil), ("application/json;version=2", nil),
-        ("*/*;q=0", nil),
-        // What can't be read is as if it were not there.
-        ("text/html;q=1.5", .json), ("text/html;q=.5", .json), ("text/html;q=0.1234", .json),
-        ("text/html;q=", .json), (";q=1", .json), ("text/ html", .json),
-    ] as [(String?, Representation?)])
+    @Test(
+        arguments: [
+            (nil, .json), ("", .json), ("*/*", .json), ("text/html", .html), ("TEXT/HTML", .html),
+            ("text/*", .html), ("application/*", .json), (",, text/html ,", .html),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", .html),
+            ("application/json;q=0.5, text/html;q=0.4", .json),
+            ("text/html ; Q=0.9 , application/json ; q=0.1", .html),
+            ("text/html;q=0.8, */*;q=0.8", .json), ("text/html;q=0, */*", .json),
+            ("application/json;q=0, */*;q=0.1", .html), ("text/html;charset=utf-8", .html),
+            ("text/html;q=0.1, text/html;charset=UTF-8, application/json;q=0.5", .html),
+            ("image/png", nil), ("application/json;q=0", nil), ("application/json;version=2", nil),
+            ("*/*;q=0", nil),
+            // What can't be read is as if it were not there.
+            ("text/html;q=1.5", .json), ("text/html;q=.5", .json), ("text/html;q=0.1234", .json),
+            ("text/html;q=", .json), (";q=1", .json), ("text/ html", .json),
+        ] as [(String?, Representation?)])
     func `the form is the one that Accept prefers`(header: String?, form: Representation?) {
         #expect(Representation(accept: header) == form)
     }
 
-    @Test(arguments: [
-        (nil, .spanish), ("en", .english), ("es", .spanish), ("en-GB,en;q=0.9", .english),
-        ("es-MX;q=0.9,en;q=0.8", .spanish), ("en;q=0.8,es;q=0.9", .spanish),
-        ("en;q=0.5, es;q=0.5", .spanish), ("fr", .spanish), ("*", .spanish),
-        ("en;q=0.1", .english), ("fr, *;q=0.5", .spanish), ("es;q=0, *", .english),
-        ("en;q=0", .spanish), ("eng", .spanish), ("EN", .english), ("en;q=x", .spanish), ("", .spanish),
-    ] as [(String?, Language)])
-    func `the language is Spanish unless English is preferred`(header: String?, language: Language) {
+    @Test(
+        arguments: [
+            (nil, .spanish), ("en", .english), ("es", .spanish), ("en-GB,en;q=0.9", .english),
+            ("es-MX;q=0.9,en;q=0.8", .spanish), ("en;q=0.8,es;q=0.9", .spanish),
+            ("en;q=0.5, es;q=0.5", .spanish), ("fr", .spanish), ("*", .spanish),
+            ("en;q=0.1", .english), ("fr, *;q=0.5", .spanish), ("es;q=0, *", .english),
+            ("en;q=0", .spanish), ("eng", .spanish), ("EN", .english), ("en;q=x", .spanish),
+            ("", .spanish),
+        ] as [(String?, Language)])
+    func `the language is Spanish unless English is preferred`(header: String?, language: Language)
+    {
         #expect(Language(acceptLanguage: header) == language)
     }
 
-    @Test(arguments: [
-        ("a", 1.0), ("a;q=0", 0), ("a;q=0.", 0), ("a;q=0.5", 0.5), ("a;q=0.125", 0.125),
-        ("a;q=1.000", 1), ("a;q=1.001", nil), ("a;q=2", nil), ("a;q=00", nil), ("a;q=-0", nil),
-        ("a;q=0.1e1", nil), ("a;q=0.5.5", nil),
-    ] as [(String, Double?)])
+    @Test(
+        arguments: [
+            ("a", 1.0), ("a;q=0", 0), ("a;q=0.", 0), ("a;q=0.5", 0.5), ("a;q=0.125", 0.125),
+            ("a;q=1.000", 1), ("a;q=1.001", nil), ("a;q=2", nil), ("a;q=00", nil), ("a;q=-0", nil),
+            ("a;q=0.1e1", nil), ("a;q=0.5.5", nil),
+        ] as [(String, Double?)])
     func `a quality is 0 or 1 with up to three decimals`(text: String, quality: Double?) {
         #expect(QualityList(text)?.items.first?.quality == quality)
     }
@@ -48,12 +53,14 @@ import Testing
         return Wishes(Request(parameters: parameters), Target(Array(target.utf8)))
     }
 
-    @Test(arguments: [
-        ("/?formato=html", "application/json", .html), ("/?formato=json", "text/html", .json),
-        ("/?a=b&f%6Frmato=html", nil, .html), ("/?formato=json", "image/png", .json),
-        // A formato that is none is told of among the parameters, in whatever form was accepted.
-        ("/?formato=xml", "image/png", .json), ("/", "text/html", .html), ("/", "image/png", nil),
-    ] as [(String, String?, Representation?)])
+    @Test(
+        arguments: [
+            ("/?formato=html", "application/json", .html), ("/?formato=json", "text/html", .json),
+            ("/?a=b&f%6Frmato=html", nil, .html), ("/?formato=json", "image/png", .json),
+            // A formato that is none is told of among the parameters, in whatever form was accepted.
+            ("/?formato=xml", "image/png", .json), ("/", "text/html", .html),
+            ("/", "image/png", nil),
+        ] as [(String, String?, Representation?)])
     func `formato wins over Accept`(target: String, accept: String?, form: Representation?) {
         let wishes = Self.wishes(target, accept: accept)
         do throws(Problem) {
@@ -63,10 +70,11 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("/?formato=xml", "text/html", .html), ("/?formato=html", "image/png", .html),
-        ("/", "image/png", .json), ("/", "text/html", .html), ("/", nil, .json),
-    ] as [(String, String?, Representation)])
+    @Test(
+        arguments: [
+            ("/?formato=xml", "text/html", .html), ("/?formato=html", "image/png", .html),
+            ("/", "image/png", .json), ("/", "text/html", .html), ("/", nil, .json),
+        ] as [(String, String?, Representation)])
     func `a problem has the form that was wished for, where that is known`(
         target: String, accept: String?, form: Representation
     ) {

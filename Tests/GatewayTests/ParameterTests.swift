@@ -16,7 +16,8 @@ private func problem(_ query: String, _ endpoint: ListParameters.Endpoint) -> Pr
 
 @Suite struct ParameterTests {
     @Test(arguments: [
-        "", "&&", "ruta=", "ruta", "ruta=/a%20b", "limite=1", "limite=1000", "limite=007", "%6Cimite=5",
+        "", "&&", "ruta=", "ruta", "ruta=/a%20b", "limite=1", "limite=1000", "limite=007",
+        "%6Cimite=5",
         "orden=-nombre", "directorios_primero=true", "tipo=archivo,directorio,enlace,otro",
         "tipo=archivo,archivo", "ocultos=false", "total=no", "formato=html", "cursor=x", "ruta=a=b",
         "&limite=5&",
@@ -55,7 +56,8 @@ private func problem(_ query: String, _ endpoint: ListParameters.Endpoint) -> Pr
         ("formato=xml", .invalidValue, "formato"), ("cursor=%FF", .invalidValue, "cursor"),
         ("cursor=%00", .invalidValue, "cursor"), ("cursor=", .invalidValue, "cursor"),
         // The first fault wins, from left to right.
-        ("nada=1&limite=0", .unknownParameter, "nada"), ("limite=0&nada=1", .invalidValue, "limite"),
+        ("nada=1&limite=0", .unknownParameter, "nada"),
+        ("limite=0&nada=1", .invalidValue, "limite"),
         ("limite=0&limite=0", .invalidValue, "limite"), ("nada=%zz", .invalidValue, "nada"),
     ])
     func `a listing names the parameter at fault`(
@@ -66,15 +68,17 @@ private func problem(_ query: String, _ endpoint: ListParameters.Endpoint) -> Pr
         #expect(problem?.parameter == parameter)
     }
 
-    @Test(arguments: [
-        ("", ProblemCode.invalidValue, "q", nil), ("ruta=/", .invalidValue, "q", nil),
-        ("q=", .invalidValue, "q", nil), ("q=%FF", .invalidValue, "q", nil),
-        ("q=a%00", .invalidValue, "q", nil), ("q=+", .invalidValue, "q", nil),
-        ("q=\(String(repeating: "a", count: 1_025))", .invalidValue, "q", nil),
-        ("q=%C3%B1|b", .invalidValue, "q", 2), ("q=a+%22b", .invalidValue, "q", 3),
-        // The inside of q is judged behind all parameters.
-        ("q=%22&nada=1", .unknownParameter, "nada", nil), ("q=%22&limite=0", .invalidValue, "limite", nil),
-    ] as [(String, ProblemCode, String, Int?)])
+    @Test(
+        arguments: [
+            ("", ProblemCode.invalidValue, "q", nil), ("ruta=/", .invalidValue, "q", nil),
+            ("q=", .invalidValue, "q", nil), ("q=%FF", .invalidValue, "q", nil),
+            ("q=a%00", .invalidValue, "q", nil), ("q=+", .invalidValue, "q", nil),
+            ("q=\(String(repeating: "a", count: 1_025))", .invalidValue, "q", nil),
+            ("q=%C3%B1|b", .invalidValue, "q", 2), ("q=a+%22b", .invalidValue, "q", 3),
+            // The inside of q is judged behind all parameters.
+            ("q=%22&nada=1", .unknownParameter, "nada", nil),
+            ("q=%22&limite=0", .invalidValue, "limite", nil),
+        ] as [(String, ProblemCode, String, Int?)])
     func `a search names the parameter at fault, and the place in q`(
         query: String, code: ProblemCode, parameter: String, column: Int?
     ) {
@@ -85,7 +89,8 @@ private func problem(_ query: String, _ endpoint: ListParameters.Endpoint) -> Pr
     }
 
     @Test func `a query becomes values`() throws {
-        let query = "ruta=/a//b/&limite=7&orden=-nombre&directorios_primero=true&tipo=enlace&ocultos=true"
+        let query =
+            "ruta=/a//b/&limite=7&orden=-nombre&directorios_primero=true&tipo=enlace&ocultos=true"
         let parameters = try ListParameters(Array(query.utf8), of: .list)
         #expect(parameters.limit == 7)
         #expect(
@@ -97,10 +102,12 @@ private func problem(_ query: String, _ endpoint: ListParameters.Endpoint) -> Pr
     }
 
     @Test(arguments: [
-        ("limite=5", "limite=9", true), ("formato=json", "", true), ("total=no", "total=exacto", true),
+        ("limite=5", "limite=9", true), ("formato=json", "", true),
+        ("total=no", "total=exacto", true),
         ("cursor=a", "cursor=b", true), ("ruta=/a/", "ruta=a", true), ("orden=natural", "", true),
         ("ruta=a", "ruta=b", false), ("orden=-natural", "", false), ("orden=nombre", "", false),
-        ("directorios_primero=true", "", false), ("tipo=archivo", "", false), ("ocultos=true", "", false),
+        ("directorios_primero=true", "", false), ("tipo=archivo", "", false),
+        ("ocultos=true", "", false),
         ("q=a", "q=b", false), ("q=a", "q=A", false),
     ])
     func `a cursor belongs to all that makes a list another one`(
@@ -141,13 +148,14 @@ private func problem(_ query: String, _ endpoint: ListParameters.Endpoint) -> Pr
 }
 
 @Suite struct PercentCodingTests {
-    @Test(arguments: [
-        ("a%20b", false, Array("a b".utf8)), ("a+b", false, Array("a+b".utf8)),
-        ("a+b", true, Array("a b".utf8)), ("%2B", true, [0x2B]), ("%fF%00", false, [0xFF, 0]),
-        ("%2541", false, Array("%41".utf8)), ("", true, []),
-        ("%", false, nil), ("%4", false, nil), ("%4g", false, nil), ("%G4", true, nil),
-        ("%%41", false, nil), ("% 41", true, nil), ("%+1", true, nil),
-    ] as [(String, Bool, [UInt8]?)])
+    @Test(
+        arguments: [
+            ("a%20b", false, Array("a b".utf8)), ("a+b", false, Array("a+b".utf8)),
+            ("a+b", true, Array("a b".utf8)), ("%2B", true, [0x2B]), ("%fF%00", false, [0xFF, 0]),
+            ("%2541", false, Array("%41".utf8)), ("", true, []),
+            ("%", false, nil), ("%4", false, nil), ("%4g", false, nil), ("%G4", true, nil),
+            ("%%41", false, nil), ("% 41", true, nil), ("%+1", true, nil),
+        ] as [(String, Bool, [UInt8]?)])
     func `text is decoded once`(text: String, plusIsSpace: Bool, bytes: [UInt8]?) {
         #expect(PercentCoding.decoded(text.utf8, plusIsSpace: plusIsSpace) == bytes)
     }
@@ -160,24 +168,27 @@ private func problem(_ query: String, _ endpoint: ListParameters.Endpoint) -> Pr
         #expect(plain == "-./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~")
     }
 
-    @Test(arguments: [
-        ("/a?b=c?d", "/a", "b=c?d"), ("/a", "/a", ""), ("/a?", "/a", ""), ("/%61", "/a", ""),
-        ("?x", "", "x"), ("", "", ""), ("/%zz?x", nil, "x"), ("/a+b", "/a+b", ""),
-    ] as [(String, String?, String)])
+    @Test(
+        arguments: [
+            ("/a?b=c?d", "/a", "b=c?d"), ("/a", "/a", ""), ("/a?", "/a", ""), ("/%61", "/a", ""),
+            ("?x", "", "x"), ("", "", ""), ("/%zz?x", nil, "x"), ("/a+b", "/a+b", ""),
+        ] as [(String, String?, String)])
     func `a target is a path and a query`(text: String, path: String?, query: String) {
         let target = Target(Array(text.utf8))
         #expect(target.path == path.map { Array($0.utf8) })
         #expect(target.query == Array(query.utf8))
     }
 
-    @Test(arguments: [
-        ("/", Route.home), ("/listar_archivos", .list), ("/buscar_archivos", .search),
-        ("/salud", .health), ("/livez", .health), ("/salud/listo", .readiness),
-        ("/readyz", .readiness), ("/openapi.json", .openAPI),
-        ("/problemas/no_existe", .problem(.absent)), ("/problemas/", nil), ("/problemas/x", nil),
-        ("/listar_archivos/", nil), ("//", nil), ("", nil), ("/Salud", nil),
-        ("/problemas/no_existe/", nil),
-    ] as [(String, Route?)])
+    @Test(
+        arguments: [
+            ("/", Route.home), ("/listar_archivos", .list), ("/buscar_archivos", .search),
+            ("/salud", .health), ("/livez", .health), ("/salud/listo", .readiness),
+            ("/readyz", .readiness), ("/openapi.json", .openAPI),
+            ("/problemas/no_existe", .problem(.absent)), ("/problemas/", nil),
+            ("/problemas/x", nil),
+            ("/listar_archivos/", nil), ("//", nil), ("", nil), ("/Salud", nil),
+            ("/problemas/no_existe/", nil),
+        ] as [(String, Route?)])
     func `a path is a route or none`(path: String, route: Route?) {
         #expect(Route(path: Array(path.utf8)) == route)
     }

@@ -132,7 +132,8 @@ import Testing
         let tasks = "/proc/\(pid)/task"
         return try FileManager.default.contentsOfDirectory(atPath: tasks).contains { task in
             // A thread may end while its line is read.
-            let call = (try? String(contentsOfFile: "\(tasks)/\(task)/syscall", encoding: .utf8)) ?? ""
+            let call =
+                (try? String(contentsOfFile: "\(tasks)/\(task)/syscall", encoding: .utf8)) ?? ""
             return call.hasPrefix("\(clockNanosleep) ")
         }
     }

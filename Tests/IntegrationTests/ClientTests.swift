@@ -20,7 +20,10 @@ import Testing
 
     @Test func `the oracle itself is right`() throws {
         let result = try run(
-            [Repository.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_the_oracle.py"],
+            [
+                Repository.python, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                "test_the_oracle.py",
+            ],
             environment: ["PYTHONDONTWRITEBYTECODE": "1"],
             folder: Repository.folder.appending(path: "Tests/Client"), seconds: 300)
         #expect(result.status == 0, "\(result.output.suffix(6_000))\(result.errors.suffix(2_000))")
@@ -29,7 +32,9 @@ import Testing
     private func check(_ suite: String, hidden: Bool) throws {
         try withRunningPasarela(hidden: hidden) { pasarela in
             var pids: [String: Int32] = [:]
-            for part in RunningPasarela.Part.allCases { pids[part.rawValue] = pasarela.pid(of: part) }
+            for part in RunningPasarela.Part.allCases {
+                pids[part.rawValue] = pasarela.pid(of: part)
+            }
             let file = pasarela.folder.url.appending(path: "pids.json")
             try JSONEncoder().encode(pids).write(to: file)
             var environment = [
@@ -44,7 +49,8 @@ import Testing
                 [Repository.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", suite],
                 environment: environment,
                 folder: Repository.folder.appending(path: "Tests/Client"), seconds: 900)
-            #expect(result.status == 0, "\(result.output.suffix(12_000))\(result.errors.suffix(2_000))")
+            #expect(
+                result.status == 0, "\(result.output.suffix(12_000))\(result.errors.suffix(2_000))")
             if result.status != 0 { pasarela.report() }
         }
     }

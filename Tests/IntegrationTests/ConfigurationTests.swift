@@ -31,7 +31,8 @@ import Testing
         case "mserv1": variables += ["PASARELA_ROOT", "PASARELA_HIDDEN", "PASARELA_MSERV1_SOCKET"]
         default:
             variables += [
-                "PASARELA_ROOT", "PASARELA_HIDDEN", "PASARELA_MSERV2_SOCKET", "PASARELA_WALK_BUDGET",
+                "PASARELA_ROOT", "PASARELA_HIDDEN", "PASARELA_MSERV2_SOCKET",
+                "PASARELA_WALK_BUDGET",
             ]
         }
         for variable in variables {
@@ -66,12 +67,14 @@ import Testing
     ) throws {
         for arguments in [[], ["--check-config"]] {
             let result = try service(
-                name, arguments, ["PASARELA_ROOT": "/"].merging([variable: value]) { _, new in new })
+                name, arguments, ["PASARELA_ROOT": "/"].merging([variable: value]) { _, new in new }
+            )
             #expect(result.status == 78)
             let lines = result.errors.split(separator: "\n")
             #expect(lines.count == 1)
             let shown = value.replacing("\n", with: "\\x0a")
-            #expect(lines.first?.contains("\(variable)=\(shown): takes ") == true, "\(result.errors)")
+            #expect(
+                lines.first?.contains("\(variable)=\(shown): takes ") == true, "\(result.errors)")
         }
     }
 

@@ -3,7 +3,9 @@ import Testing
 
 /// One request, one id, in every log; nothing of a client's unescaped.
 @Suite struct LogTests {
-    @Test func `a failed request is one line with id, route, status and duration, in each service`() throws {
+    @Test func `a failed request is one line with id, route, status and duration, in each service`()
+        throws
+    {
         try withRunningPasarela { pasarela in
             let id = "prueba-\(UInt32.random(in: 0...UInt32.max))"
             let answer = try pasarela.curl(
@@ -11,7 +13,8 @@ import Testing
             #expect(answer.status == 404)
             #expect(answer.headers["x-request-id"] == id)
             try wait(for: "nginx's access log") {
-                try String(contentsOfFile: pasarela.accessLog, encoding: .utf8).contains("id=\(id) ")
+                try String(contentsOfFile: pasarela.accessLog, encoding: .utf8).contains(
+                    "id=\(id) ")
             }
             let gateway = try lines(pasarela.log(of: .gateway), with: id)
             #expect(gateway.count == 1)
@@ -23,7 +26,8 @@ import Testing
             }
             let daemon = try lines(pasarela.log(of: .mserv1), with: id)
             #expect(daemon.count == 1)
-            #expect(daemon.first?.contains("RPC_METHOD=/pasarela.v1.ListingService/ListFolder") == true)
+            #expect(
+                daemon.first?.contains("RPC_METHOD=/pasarela.v1.ListingService/ListFolder") == true)
         }
     }
 

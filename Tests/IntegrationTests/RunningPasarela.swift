@@ -78,11 +78,16 @@ final class RunningPasarela: Sendable {
         // Root reads every folder; the services must not, or what they may not read could not be tested.
         let unprivileged =
             getuid() == 0
-            ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+            ? [
+                "setpriv", "--bounding-set=-dac_override,-dac_read_search",
+                "--inh-caps=-dac_override,-dac_read_search",
+            ]
             : []
         switch part {
         case .nginx:
-            process.arguments = ["nginx", "-p", folder.path + "/nginx", "-c", folder.path + "/nginx.conf"]
+            process.arguments = [
+                "nginx", "-p", folder.path + "/nginx", "-c", folder.path + "/nginx.conf",
+            ]
         case .gateway, .mserv1, .mserv2:
             process.arguments =
                 unprivileged + [Repository.binaries.appending(path: part.rawValue).path]

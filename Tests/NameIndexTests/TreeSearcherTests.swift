@@ -42,11 +42,15 @@ import Testing
     }
 
     private func makeTree() throws {
-        try tree.folder("a").folder("a/b").file("a/b/Camión.pdf", holding: "123").file("a/camion.txt")
-        try tree.file("camioneta").folder("a/camiones").folder(".h").file(".h/camion").file("a/.camion")
+        try tree.folder("a").folder("a/b").file("a/b/Camión.pdf", holding: "123").file(
+            "a/camion.txt")
+        try tree.file("camioneta").folder("a/camiones").folder(".h").file(".h/camion").file(
+            "a/.camion")
     }
 
-    @Test func `every name beneath the folder is looked at, hidden ones only where asked for`() throws {
+    @Test func `every name beneath the folder is looked at, hidden ones only where asked for`()
+        throws
+    {
         try makeTree()
         let page = try page(try query(), "camion")
         #expect(
@@ -63,7 +67,8 @@ import Testing
                 == ["a/b/Camión.pdf", "a/camiones", "camioneta", ".h/camion", "a/.camion"])
         #expect(Self.paths(try self.page(try query("a/b"), "camion").entries) == ["Camión.pdf"])
         #expect(
-            Self.paths(try self.page(try query(".h", hidden: true), "camion").entries) == ["camion"])
+            Self.paths(try self.page(try query(".h", hidden: true), "camion").entries) == ["camion"]
+        )
     }
 
     @Test func `without a text the filters decide, and nothing is marked`() throws {
@@ -81,7 +86,10 @@ import Testing
         #expect(page.entries.targets == Array("\0a\0..\0/etc\0".utf8))
         #expect(page.isComplete)
         // The searched path itself may be a link inside the tree.
-        #expect(Self.paths(try self.page(try query("hit-inside"), "hit").entries) == ["hit", "hit-loop"])
+        #expect(
+            Self.paths(try self.page(try query("hit-inside"), "hit").entries) == [
+                "hit", "hit-loop",
+            ])
     }
 
     @Test func `what is no folder, missing or hidden can't be searched`() throws {
@@ -145,29 +153,27 @@ import Testing
         try tree.mode("list", 0o444)
         let (whole, shut) = (try query(), try query("a/shut"))
         let text = try NameQuery("hit")
-        withoutPrivileges { [searcher] in
-            do throws(FileError) {
-                let page = try searcher.page(
-                    whole, text: text, PageRequest(limit: 10, after: nil), remaining: nil,
-                    isCancelled: { false })
-                #expect(Self.paths(page.entries) == ["a/hit", "list/hit"])
-                #expect(page.entries.sizes == [0, -1])
-                #expect(!page.isComplete && !page.total.isExact)
-                #expect(
-                    Set(page.notices) == [
-                        Notice(.noPermission, path: Array("a/shut".utf8)),
-                        Notice(.noPermission, path: Array("list".utf8)),
-                    ])
-            } catch {
-                Issue.record("\(error)")
-            }
-            let error = #expect(throws: FileError.self) {
+        let page = try withoutPrivileges { [searcher] in
+            try searcher.page(
+                whole, text: text, PageRequest(limit: 10, after: nil), remaining: nil,
+                isCancelled: { false })
+        }
+        #expect(Self.paths(page.entries) == ["a/hit", "list/hit"])
+        #expect(page.entries.sizes == [0, -1])
+        #expect(!page.isComplete && !page.total.isExact)
+        #expect(
+            Set(page.notices) == [
+                Notice(.noPermission, path: Array("a/shut".utf8)),
+                Notice(.noPermission, path: Array("list".utf8)),
+            ])
+        let error = #expect(throws: FileError.self) {
+            try withoutPrivileges { [searcher] in
                 try searcher.page(
                     shut, text: text, PageRequest(limit: 10, after: nil), remaining: nil,
                     isCancelled: { false })
             }
-            #expect(error?.code == .noPermission)
         }
+        #expect(error?.code == .noPermission)
     }
 
     @Test func `a walk whose time is over says so`() throws {
@@ -226,13 +232,13 @@ import Testing
             try tree.mode("f\(index)", 0)
         }
         let query = try query()
-        withoutPrivileges { [searcher] in
-            let page = try? searcher.page(
+        let page = try withoutPrivileges { [searcher] in
+            try searcher.page(
                 query, text: nil, PageRequest(limit: 10, after: nil), remaining: nil,
                 isCancelled: { false })
-            #expect(page?.notices.count == Notice.countMax)
-            #expect(page?.isComplete == false)
         }
+        #expect(page.notices.count == Notice.countMax)
+        #expect(!page.isComplete)
     }
 
     @Test func `a stream gives every hit in pieces and ends when its reader has enough`() throws {

@@ -18,54 +18,66 @@ import Testing
         try? read(setting, text).get()
     }
 
-    @Test(arguments: [
-        ("yes", true), ("no", false), (nil, true), ("true", nil), ("YES", nil), ("", nil), (" yes", nil),
-        ("1", nil),
-    ] as [(String?, Bool?)])
+    @Test(
+        arguments: [
+            ("yes", true), ("no", false), (nil, true), ("true", nil), ("YES", nil), ("", nil),
+            (" yes", nil),
+            ("1", nil),
+        ] as [(String?, Bool?)])
     func `a flag is yes or no`(text: String?, value: Bool?) {
         #expect(Self.value(.flag("PASARELA_X", fallback: true, purpose: ""), text) == value)
     }
 
-    @Test(arguments: [
-        ("1", 1), ("1024", 1_024), ("007", 7), (nil, 64), ("0", nil), ("1025", nil), ("", nil),
-        ("+5", nil), ("-5", nil), ("5 ", nil), ("5.0", nil), ("0x5", nil), ("٥", nil),
-        ("99999999999999999999", nil),
-    ] as [(String?, Int?)])
+    @Test(
+        arguments: [
+            ("1", 1), ("1024", 1_024), ("007", 7), (nil, 64), ("0", nil), ("1025", nil), ("", nil),
+            ("+5", nil), ("-5", nil), ("5 ", nil), ("5.0", nil), ("0x5", nil), ("٥", nil),
+            ("99999999999999999999", nil),
+        ] as [(String?, Int?)])
     func `a whole number is plain digits in its range`(text: String?, value: Int?) {
         let setting = Setting.integer("PASARELA_X", fallback: 64, in: 1...1_024, purpose: "")
         #expect(Self.value(setting, text) == value)
     }
 
-    @Test(arguments: [
-        ("1", 1_000), ("0.25", 250), ("0.5", 500), ("0.001", 1), ("30", 30_000), ("30.0", 30_000),
-        ("0", 0), (nil, 1_500), ("30.001", nil), ("1.", nil), (".5", nil), ("1.2345", nil), ("", nil),
-        ("1,5", nil), ("-1", nil), ("1e1", nil), ("1.2.3", nil), ("99999999999999999999", nil),
-        ("9223372036854775", nil), ("1s", nil),
-    ] as [(String?, Int?)])
+    @Test(
+        arguments: [
+            ("1", 1_000), ("0.25", 250), ("0.5", 500), ("0.001", 1), ("30", 30_000),
+            ("30.0", 30_000),
+            ("0", 0), (nil, 1_500), ("30.001", nil), ("1.", nil), (".5", nil), ("1.2345", nil),
+            ("", nil),
+            ("1,5", nil), ("-1", nil), ("1e1", nil), ("1.2.3", nil), ("99999999999999999999", nil),
+            ("9223372036854775", nil), ("1s", nil),
+        ] as [(String?, Int?)])
     func `seconds have up to three decimals`(text: String?, milliseconds: Int?) {
         let setting = Setting.seconds("PASARELA_X", fallback: "1.5", in: 0...30, purpose: "")
         #expect(Self.value(setting, text) == milliseconds.map { .milliseconds($0) })
     }
 
-    @Test(arguments: [
-        ("0600", 0o600), ("666", 0o666), ("0777", 0o777), (nil, 0o660), ("0577", nil), ("01777", nil),
-        ("0o666", nil), ("888", nil), ("", nil), ("-666", nil), ("+666", nil),
-    ] as [(String?, Int?)])
+    @Test(
+        arguments: [
+            ("0600", 0o600), ("666", 0o666), ("0777", 0o777), (nil, 0o660), ("0577", nil),
+            ("01777", nil),
+            ("0o666", nil), ("888", nil), ("", nil), ("-666", nil), ("+666", nil),
+        ] as [(String?, Int?)])
     func `a mode is octal permission bits`(text: String?, value: Int?) {
         #expect(Self.value(.mode("PASARELA_X", fallback: "0660", purpose: ""), text) == value)
     }
 
-    @Test(arguments: [
-        ("/", "/"), ("/run/a b", "/run/a b"), (nil, "/f"), ("run", nil), ("", nil), ("./x", nil),
-        ("~/x", nil),
-    ] as [(String?, String?)])
+    @Test(
+        arguments: [
+            ("/", "/"), ("/run/a b", "/run/a b"), (nil, "/f"), ("run", nil), ("", nil),
+            ("./x", nil),
+            ("~/x", nil),
+        ] as [(String?, String?)])
     func `a path is absolute`(text: String?, value: String?) {
         #expect(Self.value(.path("PASARELA_X", fallback: "/f", purpose: ""), text) == value)
     }
 
-    @Test(arguments: [
-        ("info", .info), ("critical", .critical), (nil, .notice), ("Info", nil), ("", nil), ("warn", nil),
-    ] as [(String?, Logger.Level?)])
+    @Test(
+        arguments: [
+            ("info", .info), ("critical", .critical), (nil, .notice), ("Info", nil), ("", nil),
+            ("warn", nil),
+        ] as [(String?, Logger.Level?)])
     func `a log level is one of swift-log's`(text: String?, value: Logger.Level?) {
         #expect(Self.value(.logLevel("PASARELA_X", fallback: .notice, purpose: ""), text) == value)
     }
@@ -90,8 +102,11 @@ import Testing
                 == "PASARELA_WORKERS=9\\x0a\\x1b[2J: takes a whole number from 1 to 8")
     }
 
-    @Test func `a variable that looks like ours and is none is refused, others are not looked at`() {
-        let good = ["PASARELA_ROOT": "/", "PASARELA_WORKERS": "nonsense", "PATH": "/bin", "PASARELAX": ""]
+    @Test func `a variable that looks like ours and is none is refused, others are not looked at`()
+    {
+        let good = [
+            "PASARELA_ROOT": "/", "PASARELA_WORKERS": "nonsense", "PATH": "/bin", "PASARELAX": "",
+        ]
         #expect(throws: Never.self) { try Settings(good).refuseUnknown() }
         let flaw = #expect(throws: Settings.Flaw.self) {
             try Settings(good.merging(["PASARELA_Z": "", "PASARELA_ROOTS": "/"]) { $1 })
@@ -117,8 +132,12 @@ import Testing
         #expect(
             table.text == """
                 ENVIRONMENT:
-                  PASARELA_A     first: yes or no; default no
-                  PASARELA_LONG  second: an absolute path; must be set
+                  PASARELA_A
+                      first
+                      yes or no; default no
+                  PASARELA_LONG
+                      second
+                      an absolute path; must be set
                 """)
     }
 }

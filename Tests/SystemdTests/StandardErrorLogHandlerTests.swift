@@ -19,7 +19,9 @@ import Testing
             {
                 guard unshare(filesOfTheThread) == 0 else { return }
                 var ends: [CInt] = [-1, -1]
-                guard pipe(&ends) == 0, dup2(ends[1], STDERR_FILENO) == STDERR_FILENO else { return }
+                guard pipe(&ends) == 0, dup2(ends[1], STDERR_FILENO) == STDERR_FILENO else {
+                    return
+                }
                 close(ends[1])
                 body()
                 close(STDERR_FILENO)

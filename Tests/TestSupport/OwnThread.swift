@@ -1,5 +1,6 @@
 private import Foundation
 private import Glibc
+private import Synchronization
 
 /// Runs each body on a thread of its own and returns when all have ended.
 public func concurrently(_ bodies: [@Sendable () -> Void]) {
@@ -20,21 +21,30 @@ public func concurrently(_ bodies: [@Sendable () -> Void]) {
     left.unlock()
 }
 
-/// Runs a body on a thread that has no more rights to files than an ordinary user, and returns when it has ended.
+/// Runs a body on a thread that has no more rights to files than an ordinary user, and returns its value.
 ///
 /// setfsuid(2) is about one thread and takes CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH from it; whoever is no superuser
-/// has neither to begin with.
-public func withoutPrivileges(_ body: @escaping @Sendable () -> Void) {
+/// has neither to begin with. The body should return what is to be expected of: there is no current test on its thread.
+public func withoutPrivileges<Value: Sendable>(
+    _ body: @escaping @Sendable () throws -> Value
+) throws -> Value {
+    let outcome = Mutex<Result<Value, any Error>?>(nil)
     concurrently([
         {
-            if geteuid() == 0 {
-                typealias Call = @convention(c) (uid_t) -> CInt
-                // glibc declares it in a header that Swift's Glibc module does not have.
-                if let setfsuid = dlsym(nil, "setfsuid") {
-                    _ = unsafeBitCast(setfsuid, to: Call.self)(65_534)
-                }
-            }
-            body()
+            setFileSystemUser(65_534)
+            let result = Result { try body() }
+            // What the thread holds last is freed with the rights that it was made with.
+            setFileSystemUser(0)
+            outcome.withLock { $0 = result }
         }
     ])
+    guard let result = outcome.withLock({ $0 }) else { preconditionFailure("the thread has ended") }
+    return try result.get()
+}
+
+private func setFileSystemUser(_ user: uid_t) {
+    typealias Call = @convention(c) (uid_t) -> CInt
+    // glibc declares it in a header that Swift's Glibc module does not have.
+    guard geteuid() == 0, let setfsuid = dlsym(nil, "setfsuid") else { return }
+    _ = unsafeBitCast(setfsuid, to: Call.self)(user)
 }

@@ -19,6 +19,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         print("SEED=\(seed) \(test)")
     }
 
+    /// The next number.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state

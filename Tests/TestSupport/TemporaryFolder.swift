@@ -6,6 +6,7 @@ private import Glibc
 public final class TemporaryFolder: Sendable {
     /// What the system said no to.
     public struct Failure: Error, CustomStringConvertible {
+        /// The call, the name, the reason.
         public let description: String
     }
 
@@ -93,7 +94,8 @@ public final class TemporaryFolder: Sendable {
     private static func failure(_ call: String, _ name: [UInt8]) -> Failure {
         Failure(
             description:
-                "\(call) \(String(decoding: name, as: UTF8.self)): \(String(cString: strerror(errno)))")
+                "\(call) \(String(decoding: name, as: UTF8.self)): \(String(cString: strerror(errno)))"
+        )
     }
 
     /// Removes whatever it is, by descriptors, so that no path is too long.

@@ -117,7 +117,7 @@ nonisolated struct Pasarela_V1_StreamNamesRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Order: ORDER_NONE where unspecified.
+  /// Order: ORDER_NONE, also where unspecified; any other is UNIMPLEMENTED.
   var query: Pasarela_V1_EntryQuery {
     get {_query ?? Pasarela_V1_EntryQuery()}
     set {_query = newValue}

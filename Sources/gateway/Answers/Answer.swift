@@ -1,5 +1,4 @@
-import FastCGI
-import RPC
+import COpenSSL
 
 /// What a request is answered with, before the headers that every answer has.
 struct Answer: Sendable {
@@ -14,6 +13,8 @@ struct Answer: Sendable {
     var isTagged = true
     /// Headers of this answer alone.
     var headers: [(name: String, value: String)] = []
+    /// The answer's `ETag`, where it was made already.
+    private(set) var entityTag: String?
 
     init(json body: [UInt8], language: Language? = nil) {
         contentType = "application/json"
@@ -25,5 +26,26 @@ struct Answer: Sendable {
         contentType = "text/html; charset=utf-8"
         self.body = body
         self.language = language
+    }
+}
+
+extension Answer {
+    /// Makes the `ETag` now: for an answer that many share.
+    mutating func tag() {
+        entityTag = madeTag
+    }
+
+    /// The `ETag`: weak (nginx may compress), different by what is said, in which form and language.
+    var tagged: String {
+        entityTag ?? madeTag
+    }
+
+    private var madeTag: String {
+        var digest = [UInt8](repeating: 0, count: 32)
+        let done = copenssl_sha256(body, body.count, &digest)
+        precondition(done == 1, "SHA-256 is there in every libcrypto")
+        let form = contentType.hasPrefix("text/html") ? "h" : "j"
+        let text = Base64URL.encoded(Array(digest.prefix(15)))
+        return "W/\"\(text)\(form)\(language?.rawValue ?? "")\""
     }
 }

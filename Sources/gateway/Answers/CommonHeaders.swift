@@ -1,4 +1,3 @@
-import COpenSSL
 import FastCGI
 
 /// The headers that every answer has, each once.
@@ -15,7 +14,7 @@ enum CommonHeaders {
         var headers = answer.headers
         var length: Int? = answer.body.count
         if answer.isTagged, status == 200 {
-            let tag = entityTag(answer)
+            let tag = answer.tagged
             headers.append(("ETag", tag))
             if let known = request.header("If-None-Match"), matches(known, tag) {
                 status = 304
@@ -30,8 +29,12 @@ enum CommonHeaders {
         if let language = answer.language {
             headers.append(("Content-Language", language.rawValue))
         }
-        let vary = answer.isNegotiated ? "Accept, Accept-Encoding, Accept-Language" : "Accept-Encoding"
-        headers.append(("Vary", vary))
+        headers.append(
+            (
+                "Vary",
+                answer.isNegotiated
+                    ? "Accept, Accept-Encoding, Accept-Language" : "Accept-Encoding"
+            ))
         headers.append(("X-Request-Id", id))
         headers.append(("Cache-Control", "private, no-cache"))
         headers.append(("X-Content-Type-Options", "nosniff"))
@@ -39,25 +42,12 @@ enum CommonHeaders {
         return Response(status: status, headers: headers, body: body)
     }
 
-    /// A weak tag (nginx may compress) that differs by what is said, in which form and language.
-    private static func entityTag(_ answer: Answer) -> String {
-        var digest = [UInt8](repeating: 0, count: 32)
-        let done = copenssl_sha256(answer.body, answer.body.count, &digest)
-        precondition(done == 1, "SHA-256 is there in every libcrypto")
-        let form = answer.contentType.hasPrefix("text/html") ? "h" : "j"
-        let language = answer.language?.rawValue ?? ""
-        return "W/\"\(Base64URL.encoded(Array(digest.prefix(15))))\(form)\(language)\""
-    }
-
     /// Whether `If-None-Match` names the tag, by weak comparison (RFC 9110, 8.8.3.2).
     static func matches(_ header: String, _ tag: String) -> Bool {
         func opaque(_ tag: some StringProtocol) -> String {
             tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : String(tag)
         }
-        let items = header.split(separator: ",").map { item in
-            String(item.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }
-                .reversed())
-        }
+        let items = header.split { $0 == "," || $0 == " " || $0 == "\t" }
         return items.contains { $0 == "*" || opaque($0) == opaque(tag) }
     }
 }

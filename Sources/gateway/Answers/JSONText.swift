@@ -34,6 +34,19 @@ struct JSONText {
         }
     }
 
+    /// Appends a time as a string with its quotes.
+    ///
+    /// - Returns: false, and nothing is appended, where RFC 3339 can't write it.
+    mutating func time(_ time: Timestamp) -> Bool {
+        raw("\"")
+        guard time.appendRFC3339(to: &bytes) else {
+            bytes.removeLast()
+            return false
+        }
+        raw("\"")
+        return true
+    }
+
     /// Appends a string with its quotes.
     mutating func string(_ text: String) {
         raw("\"")
@@ -41,51 +54,62 @@ struct JSONText {
         raw("\"")
     }
 
+    /// What a byte needs in a string: 0 nothing, 1 an escape, 2 it begins a scalar beyond ASCII.
+    private static let needs: [UInt8] = (0..<256).map { (byte: Int) in
+        byte >= 0x80 ? 2 : byte < 0x20 || byte == 0x7F || byte == 0x22 || byte == 0x5C ? 1 : 0
+    }
+
     /// Appends what stands between a string's quotes.
     ///
     /// - Returns: whether the text was UTF-8.
     mutating func escaped(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        var isPlain = true
-        for byte in text where !Self.isPlain(byte) {
-            isPlain = false
-            break
-        }
-        if isPlain {
-            bytes.append(contentsOf: text)
-            return true
-        }
-        return escapedSlowly(text)
-    }
-
-    @inline(__always)
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-    }
-
-    private mutating func escapedSlowly(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         var wellFormed = true
-        var index = 0
-        while index < text.count {
-            let start = index
-            guard let scalar = ShownText.next(text, &index) else {
-                wellFormed = false
-                raw("\u{FFFD}")
-                continue
+        Self.needs.withUnsafeBufferPointer { needs in
+            // Everything in text[run..<index] stands for itself and goes out as one piece.
+            var run = 0
+            var index = 0
+            func flush(_ end: Int) {
+                guard run < end else { return }
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[run..<end]))
             }
-            switch scalar {
-            case 0x22: raw("\\\"")
-            case 0x5C: raw("\\\\")
-            case 0x0A: raw("\\n")
-            case 0x0D: raw("\\r")
-            case 0x09: raw("\\t")
-            case 0..<0x20, 0x7F:
-                raw("\\u00")
-                let digits = Array("0123456789abcdef".utf8)
-                bytes.append(digits[Int(scalar >> 4)])
-                bytes.append(digits[Int(scalar & 15)])
-            default: bytes.append(contentsOf: text[start..<index])
+            while index < text.count {
+                let need = needs[Int(text[index])]
+                if need == 0 {
+                    index += 1
+                    continue
+                }
+                let start = index
+                if need == 2 {
+                    if ShownText.next(text, &index) != nil { continue }
+                    wellFormed = false
+                    flush(start)
+                    raw("\u{FFFD}")
+                } else {
+                    flush(start)
+                    index += 1
+                    escape(text[start])
+                }
+                run = index
             }
+            flush(text.count)
         }
         return wellFormed
+    }
+
+    private mutating func escape(_ byte: UInt8) {
+        switch byte {
+        case 0x22: raw("\\\"")
+        case 0x5C: raw("\\\\")
+        case 0x0A: raw("\\n")
+        case 0x0D: raw("\\r")
+        case 0x09: raw("\\t")
+        default:
+            raw("\\u00")
+            let digits: StaticString = "0123456789abcdef"
+            digits.withUTF8Buffer { digits in
+                bytes.append(digits[Int(byte >> 4)])
+                bytes.append(digits[Int(byte & 15)])
+            }
+        }
     }
 }

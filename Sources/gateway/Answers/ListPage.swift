@@ -155,14 +155,15 @@ struct ListPage {
         let bounds = entry.matchBounds.map { $0.map { Int($0) } } ?? []
         switch entry.kind {
         case .directory, .link:
-            html.raw(entry.kind == .link ? "<tr class=\"enlace\"><td>" : "<tr class=\"directorio\"><td>")
-            html.raw("<bdi><a href=\"")
+            html.raw(entry.kind == .link ? "<tr class=\"enlace\">" : "<tr class=\"directorio\">")
+            html.raw("<td><bdi><a href=\"")
             html.text(listing(of: path))
             html.raw("\">")
             html.text(entry.name, marking: bounds)
             html.raw(entry.kind == .directory ? "</a>/</bdi>" : "</a></bdi>")
         case .file, .other:
-            html.raw(entry.kind == .file ? "<tr><td><bdi>" : "<tr class=\"otro\"><td><bdi>")
+            html.raw(entry.kind == .file ? "<tr>" : "<tr class=\"otro\">")
+            html.raw("<td><bdi>")
             html.text(entry.name, marking: bounds)
             html.raw("</bdi>")
         }

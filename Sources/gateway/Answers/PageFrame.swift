@@ -57,8 +57,10 @@ struct PageFrame {
                 let name = ShownText.string(name)
                 return Text("Buscar en \(name)", "Search in \(name)")[language]
             } ?? label
-        html.raw("<form role=\"search\" action=\"/buscar_archivos\">\n<input type=\"search\" name=\"q\"")
-        html.raw(" required maxlength=\"1024\" autocomplete=\"off\" aria-label=\"")
+        html.raw("<form role=\"search\" action=\"/buscar_archivos\">\n")
+        html.raw(
+            "<input type=\"search\" name=\"q\" required maxlength=\"1024\" autocomplete=\"off\" aria-label=\""
+        )
         html.text(label)
         html.raw("\" placeholder=\"")
         html.text(hint)

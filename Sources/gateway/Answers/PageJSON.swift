@@ -119,11 +119,8 @@ struct PageJSON {
             json.number(Int(size))
         }
         if let modified = entry.modified, modified.civil != nil {
-            json.raw(",\"modificado\":\"")
-            var text: [UInt8] = []
-            _ = modified.appendRFC3339(to: &text)
-            json.raw(text)
-            json.raw("\"")
+            json.raw(",\"modificado\":")
+            _ = json.time(modified)
         }
         if let target = entry.target {
             json.raw(",\"destino\":\"")

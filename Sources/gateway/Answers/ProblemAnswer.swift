@@ -1,7 +1,8 @@
 /// A problem as an answer: `application/problem+json`, or a page for whoever prefers one.
 enum ProblemAnswer {
     static func answer(
-        _ problem: Problem, identity: RequestIdentity, as form: Representation, in language: Language
+        _ problem: Problem, identity: RequestIdentity, as form: Representation,
+        in language: Language
     ) -> Answer {
         var answer: Answer
         switch form {

@@ -14,7 +14,7 @@ final class Daemon: Sendable {
     init(name: String, service: String, socket: String, _ configuration: GatewayConfiguration) {
         self.name = name
         self.service = service
-        channel = RPCChannel(unixSocket: socket)
+        channel = RPCChannel(unixSocket: socket, messageBytesMax: archiveMessageBytesMax)
         patience = configuration.patience
         deadline = configuration.deadline
     }

@@ -83,7 +83,8 @@ struct ListParameters: Sendable {
         return true
     }
 
-    private static func path(_ parameter: ParameterReader.Parameter) throws(Problem) -> RelativePath {
+    private static func path(_ parameter: ParameterReader.Parameter) throws(Problem) -> RelativePath
+    {
         do throws(RelativePath.Flaw) {
             return try RelativePath(parameter.value)
         } catch {
@@ -106,7 +107,8 @@ struct ListParameters: Sendable {
         ])
     }
 
-    private static func kinds(_ parameter: ParameterReader.Parameter) throws(Problem) -> EntryKinds {
+    private static func kinds(_ parameter: ParameterReader.Parameter) throws(Problem) -> EntryKinds
+    {
         var kinds = EntryKinds()
         for item in parameter.value.split(
             separator: UInt8(ascii: ","), omittingEmptySubsequences: false)

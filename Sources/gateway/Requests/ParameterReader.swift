@@ -66,8 +66,10 @@ struct ParameterReader {
             }
             let name = ShownText.string(decoded)
             guard seen.insert(name).inserted else { throw .repeatedParameter(name) }
-            guard let value = PercentCoding.decoded(parts.count == 2 ? parts[1] : [], plusIsSpace: true)
-            else { throw .brokenEscape(name) }
+            let written = parts.count == 2 ? parts[1] : []
+            guard let value = PercentCoding.decoded(written, plusIsSpace: true) else {
+                throw .brokenEscape(name)
+            }
             // An unknown name is told before what its value is like.
             let parameter = Parameter(name: name, value: value)
             if value.isEmpty, name != "ruta" {
@@ -84,7 +86,7 @@ struct ParameterReader {
     ) throws(Problem) -> Bool {
         do throws(Problem) {
             return try take(Parameter(name: name, value: []))
-        } catch where error.code == .invalidValue {
+        } catch  where error.code == .invalidValue {
             return true
         }
     }

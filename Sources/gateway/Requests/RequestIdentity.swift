@@ -10,7 +10,8 @@ struct RequestIdentity: Sendable {
     let traceparent: String?
 
     init(_ request: Request) {
-        let given = request.parameter("REQUEST_ID").map { String(decoding: $0, as: UTF8.self) }
+        let given =
+            request.parameter("REQUEST_ID").map { String(decoding: $0, as: UTF8.self) }
             ?? request.header("X-Request-Id")
         if let given, Self.isAllowed(given) {
             id = given

@@ -1,4 +1,4 @@
-internal import Glibc
+private import Glibc
 
 /// State that threads change and wait for: a mutex with a condition, which `Synchronization.Mutex`
 /// lacks. It also serves where many more threads than cores meet: `Synchronization.Mutex` spins up
@@ -6,17 +6,20 @@ internal import Glibc
 ///
 /// `@unchecked Sendable`: `state` is touched only with `mutex` held; the two pthread objects are
 /// made for use by several threads and do not move.
-final class Monitor<State: Sendable>: @unchecked Sendable {
+public final class Monitor<State: Sendable>: @unchecked Sendable {
     /// How many of the waiting threads an update can satisfy.
-    enum Waking {
-        case none, one, all
+    public enum Waking: Sendable {
+        case none
+        case one
+        case all
     }
 
     private var state: State
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init(_ state: State) {
+    /// State that starts like this.
+    public init(_ state: State) {
         self.state = state
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
@@ -35,7 +38,7 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
 
     /// Changes the state and wakes those who wait for it.
     @discardableResult
-    func update<Result: Sendable, Failure: Error>(
+    public func update<Result: Sendable, Failure: Error>(
         waking: Waking, _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         pthread_mutex_lock(mutex)
@@ -51,16 +54,21 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
 
     /// Waits until `body` gives a result: asked at once and after each update.
     ///
-    /// - Returns: `nil` when the deadline has passed first.
-    func wait<Result: Sendable>(
-        until deadline: RPCDeadline = .none, _ body: (inout State) -> Result?
+    /// - Parameter monotonic: until when, in nanoseconds of `CLOCK_MONOTONIC`; nil: for ever.
+    /// - Returns: nil when that has passed first.
+    public func wait<Result: Sendable>(
+        until monotonic: Int64? = nil, _ body: (inout State) -> Result?
     ) -> Result? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        var end = deadline.systemTime
+        var end = timespec()
+        if let monotonic {
+            end.tv_sec = Int(monotonic / 1_000_000_000)
+            end.tv_nsec = Int(monotonic % 1_000_000_000)
+        }
         while true {
             if let result = body(&state) { return result }
-            if deadline == .none {
+            if monotonic == nil {
                 pthread_cond_wait(changed, mutex)
             } else if pthread_cond_timedwait(changed, mutex, &end) == ETIMEDOUT {
                 return body(&state)
