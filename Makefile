@@ -49,7 +49,7 @@ proto: packages-lint packages-run require-swift ## generate the code of Sources/
 	mkdir -p $(GENERATED) && rm -f $(GENERATED)/*.pb.swift
 	$(call generate,$(GENERATED))
 
-bench: packages-bench build .venv/complete ## ours beside the peers: speed, CPU, memory
+bench: packages-bench build .venv/bench ## ours beside the peers: speed, CPU, memory
 	Tests/Benchmarks/run
 
 clean: ## remove what was built, and the run's state
@@ -66,6 +66,10 @@ FORCE:
 .venv/complete: Tests/Client/requirements.txt Makefile | packages-python
 	/usr/bin/python3 -m venv --clear .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r $< $(BUF)
+	touch $@
+
+.venv/bench: Tests/Benchmarks/requirements.txt .venv/complete
+	.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 # NAME=value as one word of the shell.

@@ -141,7 +141,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "FastCGITests", dependencies: ["FastCGI", "CLinux"], swiftSettings: strict),
-        .testTarget(name: "RPCTests", dependencies: ["RPC", "CLinux"], swiftSettings: strict),
+        .testTarget(
+            name: "RPCTests", dependencies: ["RPC", "CLinux", "Threads"], swiftSettings: strict),
         .testTarget(name: "IntegrationTests", swiftSettings: strict),
     ]
 )

@@ -22,10 +22,16 @@ extension EntryPage {
         } catch {
             throw .unreadable(error.message)
         }
+        let place: ListPosition?
+        do {
+            place = try next.map(ListPosition.init(message:))
+        } catch {
+            throw .unreadable(error.message)
+        }
         self.init(
             entries: batch,
             total: Total(value: Int(clamping: total.value), isExact: total.exact),
-            next: try next.map(ListPosition.init(message:)), isComplete: isComplete,
+            next: place, isComplete: isComplete,
             notices: notices.map(Notice.init(message:)))
     }
 }

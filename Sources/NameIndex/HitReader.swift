@@ -24,7 +24,7 @@ struct HitReader {
         do throws(FileError) {
             let holder = try holder(of: folder)
             details = holder.folder.details(of: name, knownKind: kind)
-        } catch where error.code == .absent || error.code == .notFolder {
+        } catch  where error.code == .absent || error.code == .notFolder {
             return
         } catch {
             page.note(Notice(error, at: query.path.appending(folder: folder, name: [])))

@@ -45,7 +45,8 @@ extension Folder {
     /// In a folder that may be read but not entered only the kind is known, as far as the folder told it.
     ///
     /// - Parameter name: a NUL stands behind it.
-    public func details(of name: UnsafeBufferPointer<UInt8>, knownKind: EntryKind?) -> EntryDetails? {
+    public func details(of name: UnsafeBufferPointer<UInt8>, knownKind: EntryKind?) -> EntryDetails?
+    {
         do throws(FileError) {
             guard let status = try status(of: name) else { return nil }
             guard status.kind == .link else { return EntryDetails(status, target: nil) }

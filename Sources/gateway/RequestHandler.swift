@@ -24,7 +24,11 @@ struct RequestHandler: Sendable {
         self.log = log
         // An absent daemon was still absent when the last try failed: after all of them had come in.
         flights = SharedFlights(patience: patience) { outcome in
-            if case .failure(let problem) = outcome { problem.code == .serviceAbsent } else { false }
+            if case .failure(let problem) = outcome {
+                problem.code == .serviceAbsent
+            } else {
+                false
+            }
         }
     }
 

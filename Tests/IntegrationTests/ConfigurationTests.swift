@@ -133,10 +133,12 @@ import Testing
         let asNobody =
             getuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
         let home = try folder.folder("home")
-        chmod(home.path, 0o777)
+        let state = try folder.folder("state")
+        for place in [home, state] { chmod(place.path, 0o777) }
         let environment = [
-            "PASARELA_ROOT": root.path, "XDG_RUNTIME_DIR": home.path, "XDG_STATE_HOME": home.path,
+            "PASARELA_ROOT": root.path, "XDG_RUNTIME_DIR": home.path, "XDG_STATE_HOME": state.path,
         ]
+        let log = try FileHandle(forWritingTo: folder.file("log"))
         let processes = try Self.services.map { name in
             let process = Process()
             process.executableURL = URL(filePath: "/usr/bin/env")
@@ -144,7 +146,7 @@ import Testing
             process.environment = ProcessInfo.processInfo.environment
                 .filter { !$0.key.hasPrefix("PASARELA_") }
                 .merging(environment) { _, new in new }
-            process.standardError = FileHandle.nullDevice
+            process.standardError = log
             try process.run()
             return process
         }
@@ -171,19 +173,24 @@ import Testing
         let nginx = Process()
         nginx.executableURL = URL(filePath: "/usr/sbin/nginx")
         nginx.arguments = ["-p", prefix, "-c", configuration.path]
-        nginx.standardError = FileHandle.nullDevice
+        nginx.standardError = log
         try nginx.run()
         defer {
             kill(nginx.processIdentifier, SIGTERM)
             nginx.waitUntilExit()
         }
         var body = ""
-        try wait(for: "an answer") {
-            body = try run([
-                "curl", "--silent", "--fail", "--cacert", folder.path + "/cert.pem",
-                "https://localhost:\(port)/buscar_archivos?q=hand",
-            ]).output
-            return !body.isEmpty
+        do {
+            try wait(for: "an answer") {
+                body = try run([
+                    "curl", "--silent", "--fail", "--cacert", folder.path + "/cert.pem",
+                    "https://localhost:\(port)/buscar_archivos?q=hand",
+                ]).output
+                return !body.isEmpty
+            }
+        } catch {
+            print(try String(contentsOf: folder.url.appending(path: "log"), encoding: .utf8))
+            throw error
         }
         #expect(body.contains("\"nombre\":\"by hand\""))
     }

@@ -86,20 +86,25 @@ struct TemporaryFolder: Sendable {
 }
 
 /// A TCP port that nobody listens on now.
+///
+/// At random beneath the range that the kernel gives to clients (32,768 and up): none of them takes it meanwhile.
 func freePort() throws -> Int {
-    let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(probe) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { address in
-        address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-            bind(probe, address, size) == 0 && getsockname(probe, address, &size) == 0
+    while true {
+        let port = Int.random(in: 10_000..<32_000)
+        let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard probe >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        defer { close(probe) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let isFree = withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(probe, address, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
+        if isFree { return port }
     }
-    guard bound else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-    return Int(UInt16(bigEndian: address.sin_port))
 }
 
 /// Waits until a condition holds; looks every 5 ms, because nothing tells of it.

@@ -2,6 +2,8 @@ internal import Glibc
 internal import Synchronization
 internal import Testing
 
+internal import Threads
+
 @testable internal import RPC
 
 @Suite struct ServerLifeTests {
@@ -179,7 +181,7 @@ internal import Testing
                 thrown.update(waking: .all) { $0.append(error) }
             },
         ]
-        #expect(begun.wait(until: .ample) { $0 == 2 ? true : nil } == true)
+        #expect(begun.wait(until: RPCDeadline.ample.monotonic) { $0 == 2 ? true : nil } == true)
         let start = ContinuousClock.now
         test.server.stop(within: .milliseconds(100))
         let took = ContinuousClock.now - start

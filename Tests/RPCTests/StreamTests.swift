@@ -1,6 +1,8 @@
 internal import Synchronization
 internal import Testing
 
+internal import Threads
+
 @testable internal import RPC
 
 @Suite struct StreamTests {
@@ -166,7 +168,7 @@ internal import Testing
                         }
                     })
             }
-            #expect(open.wait(until: .ample) { $0 == 3 ? true : nil } == true)
+            #expect(open.wait(until: RPCDeadline.ample.monotonic) { $0 == 3 ? true : nil } == true)
             for _ in 0..<20 {
                 let start = ContinuousClock.now
                 let thrown = errorOf { () throws(RPCError) in

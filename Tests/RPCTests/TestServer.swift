@@ -2,6 +2,8 @@ internal import CLinux
 internal import Glibc
 internal import Testing
 
+internal import Threads
+
 @testable internal import RPC
 
 /// A folder of its own with the path of a socket in it; gone when this is.
@@ -109,6 +111,6 @@ final class Event: Sendable {
 
     /// - Returns: whether it happened in time.
     func wait(_ patience: Duration = .seconds(20)) -> Bool {
-        state.wait(until: RPCDeadline(after: patience)) { $0 ? true : nil } ?? false
+        state.wait(until: RPCDeadline(after: patience).monotonic) { $0 ? true : nil } ?? false
     }
 }

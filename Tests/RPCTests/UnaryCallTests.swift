@@ -1,6 +1,8 @@
 internal import Synchronization
 internal import Testing
 
+internal import Threads
+
 @testable internal import RPC
 
 @Suite struct UnaryCallTests {

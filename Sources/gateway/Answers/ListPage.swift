@@ -25,7 +25,7 @@ struct ListPage {
         frame.includesHidden = parameters.includesHidden
         return frame.page { html in
             breadcrumbs(&html)
-            if isSearch { summary(&html) }
+            if isSearch { summary(&html) } else { heading(&html) }
             notices(&html)
             if page.entries.count == 0 { empty(&html) } else { table(&html) }
             navigation(&html)
@@ -78,7 +78,14 @@ struct ListPage {
         html.raw("</ol></nav>\n")
     }
 
-    /// What was searched and how much was found.
+    /// The breadcrumbs say it to the eye already.
+    private func heading(_ html: inout HTMLText) {
+        html.raw("<h1 class=\"oido\">")
+        html.text(title)
+        html.raw("</h1>\n")
+    }
+
+    /// What was searched.
     private func summary(_ html: inout HTMLText) {
         html.raw("<h1>")
         if let text = parameters.text {
