@@ -137,7 +137,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["FastCGI", "FileModel", "RPC", "TestSupport", "gateway"],
+            dependencies: ["FastCGI", "FileModel", "RPC", "TestSupport", "Threads", "gateway"],
             swiftSettings: strict),
         .testTarget(
             name: "FastCGITests", dependencies: ["FastCGI", "CLinux"], swiftSettings: strict),

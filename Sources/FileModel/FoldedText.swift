@@ -88,10 +88,41 @@ public struct FoldedText: Sendable, Hashable {
             appendCluster(base, kind, isUpper: isUpper, at: position)
             return
         }
-        let category = Int(utf8proc_category(utf8proc_int32_t(bitPattern: scalar)).rawValue)
-        let isUpper =
-            category == Int(UTF8PROC_CATEGORY_LU.rawValue)
-            || category == Int(UTF8PROC_CATEGORY_LT.rawValue)
+        if Self.latinRange.contains(scalar),
+            let known = Self.latin[Int(scalar - Self.latinRange.lowerBound)]
+        {
+            appendCluster(known.base, .letter, isUpper: known.isUpper, at: position)
+            appendMark(known.mark, combiningClass: known.combiningClass, at: position)
+            return
+        }
+        appendByTable(scalar, at: position)
+    }
+
+    /// A letter that folds to another and one mark, as most of Europe's do.
+    private struct MarkedLetter {
+        let base: UInt32
+        let mark: UInt32
+        let combiningClass: UInt8
+        let isUpper: Bool
+    }
+
+    private static let latinRange: ClosedRange<UInt32> = 0xC0...0x17F
+
+    /// What `utf8proc` says of À…ſ, asked once: nil where it is not a letter and one mark.
+    private static let latin: [MarkedLetter?] = latinRange.map { scalar in
+        var text = FoldedText()
+        text.appendByTable(scalar, at: 0)
+        guard text.clusters.count == 1, text.marks.count == 1, text.clusters[0].kind == .letter
+        else { return nil }
+        return MarkedLetter(
+            base: text.clusters[0].base, mark: text.marks[0], combiningClass: text.classes[0],
+            isUpper: text.clusters[0].isUpper)
+    }
+
+    /// Appends a scalar as utf8proc's tables fold and decompose it.
+    private mutating func appendByTable(_ scalar: UInt32, at position: Int32) {
+        let category = utf8proc_category(utf8proc_int32_t(bitPattern: scalar))
+        let isUpper = category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LT
         let options = utf8proc_option_t(
             rawValue: UTF8PROC_DECOMPOSE.rawValue | UTF8PROC_CASEFOLD.rawValue)
         withUnsafeTemporaryAllocation(of: utf8proc_int32_t.self, capacity: 32) { folded in

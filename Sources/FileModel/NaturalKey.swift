@@ -50,72 +50,94 @@ enum NaturalKey {
     }
 
     private static func appendASCII(_ name: UnsafeBufferPointer<UInt8>, to key: inout [UInt8]) {
-        var hasUpper = false
-        var hasZeros = false
-        asciiBytes.withUnsafeBufferPointer { table in
-            var index = 0
-            while index < name.count {
-                let byte = name[index]
-                let element = table[Int(byte)]
-                if element != 0 {
-                    key.append(element)
-                    hasUpper = hasUpper || (0x41...0x5A).contains(byte)
-                    index += 1
-                    continue
+        // Level 1 is at most three bytes for a byte of the name: a run of one digit. Then the levels' ends; places of
+        // upper-case letters are two bytes each, those of zeros three.
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: name.count * 5 + 8) { buffer in
+            var count = 0
+            func put(_ byte: UInt8) {
+                buffer[count] = byte
+                count += 1
+            }
+            func put(place: Int) {
+                let value = 0xFFFF - UInt16(clamping: place)
+                put(UInt8(value >> 8))
+                put(UInt8(value & 0xFF))
+            }
+            var uppers = 0
+            var hasZeros = false
+            asciiBytes.withUnsafeBufferPointer { table in
+                var index = 0
+                while index < name.count {
+                    let byte = name[index]
+                    let element = table[Int(byte)]
+                    if element != 0 {
+                        put(element)
+                        uppers += (0x41...0x5A).contains(byte) ? 1 : 0
+                        index += 1
+                        continue
+                    }
+                    while index < name.count, name[index] == 0x30 {
+                        index += 1
+                        hasZeros = true
+                    }
+                    let start = index
+                    while index < name.count, (0x30...0x39).contains(name[index]) { index += 1 }
+                    put(digits)
+                    // A name has at most 255 bytes, so a run has at most 255 digits.
+                    put(UInt8(clamping: index - start))
+                    for place in start..<index { put(name[place]) }
                 }
-                let run = index
-                while index < name.count, (0x30...0x39).contains(name[index]) { index += 1 }
-                let zeros = leadingZeros(name[run..<index])
-                hasZeros = hasZeros || zeros > 0
-                appendDigits(name[(run + zeros)..<index], to: &key)
             }
-        }
-        key.append(end)
-        key.append(end)
-        key.append(end)
-        if hasUpper {
-            var element = 0
-            var wasDigit = false
-            for byte in name {
-                let isDigit = (0x30...0x39).contains(byte)
-                if isDigit, wasDigit { continue }
-                wasDigit = isDigit
-                if (0x41...0x5A).contains(byte) { appendPlace(element, to: &key) }
-                element += 1
-            }
-        }
-        key.append(end)
-        key.append(end)
-        if hasZeros {
-            var run = 0
-            var index = 0
-            while index < name.count {
-                guard (0x30...0x39).contains(name[index]) else {
-                    index += 1
-                    continue
+            put(end)
+            put(end)
+            put(end)
+            if uppers > 0 { appendUppers(of: name) { put(place: $0) } }
+            put(end)
+            put(end)
+            if hasZeros {
+                appendZeros(of: name) { run, zeros in
+                    put(place: run)
+                    put(UInt8(clamping: zeros))
                 }
-                let start = index
-                while index < name.count, (0x30...0x39).contains(name[index]) { index += 1 }
-                appendZeros(leadingZeros(name[start..<index]), run: run, to: &key)
-                run += 1
             }
+            put(end)
+            put(end)
+            key.append(contentsOf: UnsafeBufferPointer(rebasing: buffer[..<count]))
         }
-        key.append(end)
-        key.append(end)
     }
 
-    /// How many zeros stand before the value of a run; all of them for a run of zeros.
-    private static func leadingZeros(_ run: Slice<UnsafeBufferPointer<UInt8>>) -> Int {
-        run.prefix { $0 == 0x30 }.count
-    }
-
-    private static func appendDigits(
-        _ significant: some Collection<UInt8>, to key: inout [UInt8]
+    /// Tells the element of each upper-case letter; a run of digits is one element.
+    private static func appendUppers(
+        of name: UnsafeBufferPointer<UInt8>, _ tell: (Int) -> Void
     ) {
-        key.append(digits)
-        // A name has at most 255 bytes, so a run has at most 255 digits.
-        key.append(UInt8(clamping: significant.count))
-        key.append(contentsOf: significant)
+        var element = 0
+        var wasDigit = false
+        for byte in name {
+            let isDigit = (0x30...0x39).contains(byte)
+            if isDigit, wasDigit { continue }
+            wasDigit = isDigit
+            if (0x41...0x5A).contains(byte) { tell(element) }
+            element += 1
+        }
+    }
+
+    /// Tells the number of leading zeros of each run that has some.
+    private static func appendZeros(
+        of name: UnsafeBufferPointer<UInt8>, _ tell: (Int, Int) -> Void
+    ) {
+        var run = 0
+        var index = 0
+        while index < name.count {
+            guard (0x30...0x39).contains(name[index]) else {
+                index += 1
+                continue
+            }
+            let start = index
+            while index < name.count, name[index] == 0x30 { index += 1 }
+            if index > start { tell(run, index - start) }
+            while index < name.count, (0x30...0x39).contains(name[index]) { index += 1 }
+            run += 1
+        }
     }
 
     /// A place where there is something to tell. The first place that differs decides, and there the entry that

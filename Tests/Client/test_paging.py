@@ -205,3 +205,33 @@ def test_a_folder_that_is_replaced_is_the_new_one(client, folder):
         assert list(names_of(client, "/listar_archivos", ruta=ruta + b"/dentro")) == [f"f{number}"]
         os.rename(inner, os.path.join(path, b"vieja %d" % number))
         assert client.get("/listar_archivos", ruta=ruta + b"/dentro").status == 404
+
+
+@pytest.mark.parametrize("endpoint", ["/listar_archivos", "/buscar_archivos"])
+def test_many_who_ask_the_same_at_once_each_see_their_own_change(root, client, endpoint):
+    """Truth: every change finished before the request came in is in the answer, also where requests share a call."""
+    path = os.path.join(root, b"compartido")
+    os.mkdir(path)
+    query = {"ruta": b"/compartido", "limite": "1000"}
+    if endpoint == "/buscar_archivos":
+        query["q"] = "mio"
+
+    def own(worker):
+        mine = client.another()
+        try:
+            for turn in range(60):
+                name = f"mio {worker}-{turn}"
+                file = os.path.join(path, os.fsencode(name))
+                with open(file, "wb"):
+                    pass
+                assert name in names_of(mine, endpoint, **query)
+                os.unlink(file)
+                assert name not in names_of(mine, endpoint, **query)
+        finally:
+            mine.close()
+
+    try:
+        with ThreadPoolExecutor(12) as pool:
+            list(pool.map(own, range(12)))
+    finally:
+        os.rmdir(path)

@@ -1,0 +1,113 @@
+import Synchronization
+import TestSupport
+import Testing
+import Threads
+
+@testable import gateway
+
+@Suite struct SharedFlightsTests {
+    /// When a flight departed and what it carries.
+    private struct Cargo: Sendable {
+        let departed: Int64
+        let key: Int
+        let isFinal: Bool
+    }
+
+    private func flights(
+        patience: Duration = .seconds(20)
+    ) -> SharedFlights<Int, Cargo> {
+        SharedFlights(patience: patience) { $0.isFinal }
+    }
+
+    @Test func `nobody gets what departed before they came`() {
+        let flights = flights()
+        let stale = Atomic(0)
+        let foreign = Atomic(0)
+        let calls = Atomic(0)
+        let threads = 16
+        let rounds = 2_000
+        concurrently(
+            (0..<threads).map { thread in
+                {
+                    for round in 0..<rounds {
+                        let key = (round / 64 + thread) % 3
+                        let came = MonotonicClock.now
+                        let cargo = flights.cargo(for: key) {
+                            calls.add(1, ordering: .relaxed)
+                            return Cargo(
+                                departed: MonotonicClock.now, key: key, isFinal: false)
+                        }
+                        if cargo.departed < came { stale.add(1, ordering: .relaxed) }
+                        if cargo.key != key { foreign.add(1, ordering: .relaxed) }
+                    }
+                }
+            })
+        #expect(stale.load(ordering: .relaxed) == 0)
+        #expect(foreign.load(ordering: .relaxed) == 0)
+        #expect(calls.load(ordering: .relaxed) <= threads * rounds)
+    }
+
+    @Test
+    func `of one key one flight is under way and one waits, and all who came are served by it`()
+        throws
+    {
+        let flights = flights()
+        let aloft = Atomic(0)
+        let most = Atomic(0)
+        let calls = Atomic(0)
+        let boarded = Monitor(0)
+        let passengers = 12
+        let fly: @Sendable () -> Cargo = {
+            let now = aloft.add(1, ordering: .sequentiallyConsistent).newValue
+            most.max(now, ordering: .relaxed)
+            let number = calls.add(1, ordering: .relaxed).newValue
+            if number == 1 {
+                // The first stays aloft until all the others are on their way to the second.
+                let all: Bool? = boarded.wait { $0 == passengers ? true : nil }
+                #expect(all == true)
+            }
+            aloft.subtract(1, ordering: .sequentiallyConsistent)
+            return Cargo(departed: Int64(number), key: 0, isFinal: false)
+        }
+        let departures = Monitor<[Int64]>([])
+        let first: @Sendable () -> Void = { _ = flights.cargo(for: 0, fly) }
+        let others = (0..<passengers).map { _ -> @Sendable () -> Void in
+            {
+                // The first is aloft.
+                while calls.load(ordering: .relaxed) == 0 {}
+                boarded.update(waking: .all) { $0 += 1 }
+                let cargo = flights.cargo(for: 0, fly)
+                departures.update(waking: .none) { $0.append(cargo.departed) }
+            }
+        }
+        concurrently([first] + others)
+        #expect(most.load(ordering: .relaxed) == 1)
+        // Who said to be on the way may still have come late: a third flight then, never more than one a latecomer.
+        #expect(departures.update(waking: .none) { $0 }.allSatisfy { $0 >= 2 })
+        #expect(calls.load(ordering: .relaxed) < 1 + passengers)
+    }
+
+    @Test func `a flight does not wait for ever for the one before`() {
+        let flights = flights(patience: .milliseconds(20))
+        let isLanded = Monitor(false)
+        let calls = Atomic(0)
+        concurrently([
+            {
+                _ = flights.cargo(for: 0) {
+                    calls.add(1, ordering: .relaxed)
+                    let landed: Bool? = isLanded.wait { $0 ? true : nil }
+                    #expect(landed == true)
+                    return Cargo(departed: 1, key: 0, isFinal: true)
+                }
+            },
+            {
+                while calls.load(ordering: .relaxed) == 0 {}
+                let cargo = flights.cargo(for: 0) {
+                    Cargo(departed: 2, key: 0, isFinal: false)
+                }
+                #expect(cargo.departed == 2)
+                isLanded.update(waking: .all) { $0 = true }
+            },
+        ])
+    }
+}
