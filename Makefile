@@ -2,7 +2,10 @@
 
 # One configuration serves run, test, lint and bench, so that nothing is compiled twice.
 # The import check fails a target that imports another one without declaring it (it compiles nothing by itself).
-SWIFT_FLAGS := -c release -Xswiftc -enable-testing --explicit-target-dependency-import-check error
+# Colours follow the terminal and are the compiler's own flag: with them, each change between a terminal and a pipe
+# would compile everything again.
+SWIFT_FLAGS := -c release -Xswiftc -enable-testing --explicit-target-dependency-import-check error \
+	--no-color-diagnostics
 # Without the second, `swift test` says -enable-testing once more and everything is compiled again. XCTest would
 # only report that it ran nothing.
 TEST_FLAGS := $(SWIFT_FLAGS) --disable-testable-imports --disable-xctest
@@ -16,7 +19,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build run test lint format proto bench clean require-swift
+.PHONY: help build run run-check test lint format proto bench clean require-swift
 
 help: ## this list
 	@echo 'Pasarela. make TARGET [NAME=VALUE…]:'
@@ -26,8 +29,12 @@ build: packages-run require-swift ## the three services, into .build/release
 	swift build $(SWIFT_FLAGS)
 
 # `exec` and --pdeathsig: the supervisor gets the signals that make gets, and does not outlive it.
-run: build ## serve ROOT=folder on ADDRESS=127.0.0.1 PORT=5000 until Ctrl-C
-	@exec setpriv --pdeathsig TERM systemd/local/run $(foreach name,ROOT ADDRESS PORT,$(call quoted,$(name)))
+run: run-check build ## serve ROOT=folder on ADDRESS=127.0.0.1 PORT=5000 until Ctrl-C
+	@exec setpriv --pdeathsig TERM systemd/local/run $(run-settings)
+
+# Before the long build.
+run-check:
+	@systemd/local/run --check $(run-settings)
 
 test: packages-test build .venv/complete ## all tests; FILTER=regular expression: those with such a name
 	swift test $(TEST_FLAGS) $(if $(FILTER),--filter '$(FILTER)')
@@ -72,8 +79,10 @@ FORCE:
 	.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# NAME=value as one word of the shell.
-quoted = $(1)='$(subst ','\'',$($(1)))'
+run-settings = $(foreach name,ROOT ADDRESS PORT,$(call quoted,$(name)))
+
+# NAME=value as one word of the shell; a $ in it is no variable of make's.
+quoted = $(1)='$(subst ','\'',$(value $(1)))'
 
 # Commands that list files, NUL-separated.
 swift-files = find Package.swift Sources Tests -name '*.swift' -not -path '$(GENERATED)/*' -print0

@@ -12,6 +12,7 @@ extension RPCError {
         case .noPermission: self.init(.permissionDenied, "may not be read")
         case .hiddenNotServed: self.init(.permissionDenied, "hidden")
         case .noResources: self.init(.resourceExhausted, "out of descriptors or memory")
+        case .treeAbsent: self.init(.aborted, "the served tree is not there")
         case .failed: self.init(.internalError, "the file system failed")
         }
     }

@@ -3,8 +3,10 @@ internal import Glibc
 
 /// The pipe by which a worker hands checked bytes to libfcgi, which reads from a descriptor only.
 final class CheckedPipe: Sendable {
-    /// More than a pipe's default of 64 KiB; the kernel may refuse it (pipe(7)).
-    private static let bytesWanted: CInt = 262_144
+    /// More than a pipe's default of 64 KiB, so that a request with all the parameters that nginx can send (65,535
+    /// bytes) fits with its frame.
+    private static let bytesWanted: CInt = 131_072
+    private static let bytesNeeded = 65_535 + 128
     // Two fcntl(2) commands that Swift does not see.
     private static let setSize: CInt = 1_031  // F_SETPIPE_SZ
     private static let getSize: CInt = 1_032  // F_GETPIPE_SZ
@@ -21,7 +23,13 @@ final class CheckedPipe: Sendable {
         }
         (reading, writing) = (ends[0], ends[1])
         _ = fcntl(writing, Self.setSize, Self.bytesWanted)
-        bytesMax = max(4_096, Int(fcntl(writing, Self.getSize)))
+        bytesMax = max(0, Int(fcntl(writing, Self.getSize)))
+        guard bytesMax >= Self.bytesNeeded else {
+            // A user's pipes may take 64 MiB together: pipe(7), pipe-user-pages-soft.
+            close(reading)
+            close(writing)
+            throw FastCGIError(.system, "F_SETPIPE_SZ", systemError: EPERM)
+        }
     }
 
     deinit {

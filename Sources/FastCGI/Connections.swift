@@ -65,6 +65,7 @@ final class Connections: Sendable {
 
     private static let armed =
         EPOLLIN.rawValue | EPOLLRDHUP.rawValue | clinux_epolloneshot
+    private static let hungUp = EPOLLHUP.rawValue | EPOLLERR.rawValue
     private static let peerClosed = EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue
 
     private let configuration: ResponderConfiguration
@@ -108,9 +109,12 @@ final class Connections: Sendable {
             guard case .mine = slots[index].take(generation) else { return .nothing }
             let held = Held(
                 index: index, generation: generation, descriptor: slots[index].descriptor)
-            // A peer that closes an idle connection gives libfcgi nothing to read.
+            // A peer that closed for good gets no answer any more, whatever it had asked for; one that only closed its
+            // sending side may wait for the answer to what it had sent.
             let isGone =
-                event.events & Self.peerClosed != 0 && !Descriptors.hasBytes(held.descriptor)
+                event.events & Self.hungUp != 0
+                || (event.events & Self.peerClosed != 0
+                    && !Descriptors.hasBytes(held.descriptor))
             if isGone || phase.load(ordering: .sequentiallyConsistent) == .ended {
                 discard(held)
                 return .nothing
@@ -132,13 +136,17 @@ final class Connections: Sendable {
                 }
             }
             var socket = sockets.accept()
-            if socket < 0, Descriptors.isExhaustion(errno) {
+            var failure = errno
+            if socket < 0, Descriptors.isExhaustion(failure) {
                 guard sockets.hasArrival() else { return .done }
-                if closeOldestIdle(&membership) { socket = sockets.accept() }
+                if closeOldestIdle(&membership) {
+                    socket = sockets.accept()
+                    failure = errno
+                }
             }
             guard socket >= 0 else {
                 // Another worker was faster, or the peer has gone again: nothing to do.
-                if [EAGAIN, EINTR, ECONNABORTED, EPROTO].contains(errno) { return .done }
+                if [EAGAIN, EINTR, ECONNABORTED, EPROTO].contains(failure) { return .done }
                 pause(&membership)  // Else the listener would wake worker after worker.
                 return .paused
             }
@@ -165,6 +173,12 @@ final class Connections: Sendable {
     /// caller's.
     func keep(_ held: Held) -> Bool {
         let slot = slots[held.index]
+        // What has come in is answered, also while the rest is being closed.
+        if phase.load(ordering: .sequentiallyConsistent) == .draining,
+            Descriptors.hasBytes(held.descriptor)
+        {
+            return false
+        }
         guard phase.load(ordering: .sequentiallyConsistent) == .open,
             sockets.arm(
                 held.descriptor, Self.armed, Token.connection(held.index, held.generation))

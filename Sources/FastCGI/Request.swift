@@ -41,19 +41,24 @@ public struct Request: Sendable {
     init(environment: UnsafePointer<UnsafeMutablePointer<CChar>?>) {
         var fields: [Field] = []
         fields.reserveCapacity(48)  // nginx sends about 20 and a few headers.
+        var strings: [UnsafeMutablePointer<CChar>] = []
+        strings.reserveCapacity(48)
         var size = 0
         var entry = environment
         while let string = entry.pointee {
             let length = strlen(string)
-            // libfcgi writes the `=` itself, so a string without one does not exist.
-            let name = strchr(string, CInt(UInt8(ascii: "="))).map { $0 - string } ?? length
-            fields.append(Field(start: size, separator: size + name, end: size + length))
-            size += length
+            // libfcgi writes the `=` itself; a string without one would have no value.
+            if let separator = strchr(string, CInt(UInt8(ascii: "="))) {
+                let name = separator - string
+                fields.append(Field(start: size, separator: size + name, end: size + length))
+                strings.append(string)
+                size += length
+            }
             entry += 1
         }
         let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            for (index, field) in fields.enumerated() where field.end > field.start {
-                guard let string = environment[index], let base = buffer.baseAddress else { break }
+            for (string, field) in zip(strings, fields) {
+                guard let base = buffer.baseAddress else { break }
                 memcpy(base + field.start, string, field.end - field.start)
             }
             count = size

@@ -150,12 +150,14 @@ struct RequestRecords {
         return true
     }
 
-    /// Whether the pairs end where the stream ends.
+    /// Whether the pairs end where the stream ends, and none holds a NUL: libfcgi hands names and
+    /// values on as C strings, which would end there.
     private func areWhole(_ pairs: [UInt8]) -> Bool {
         var place = 0
         while place < pairs.count {
             guard let name = Self.length(pairs, &place), let value = Self.length(pairs, &place),
-                name + value <= pairs.count - place
+                name + value <= pairs.count - place,
+                !pairs[place..<(place + name + value)].contains(0)
             else { return false }
             place += name + value
         }

@@ -29,6 +29,9 @@ public struct EntryBatch: Sendable, Hashable {
     /// Start and end, in turn, of the marked ranges: Unicode scalars of the shown name.
     public private(set) var matchBounds: [UInt32] = []
 
+    /// The bytes of names, folders and link texts.
+    public var byteCount: Int { names.count + folders.count + targets.count }
+
     /// ``nanoseconds`` of an entry whose time is not known.
     public static let noTime = UInt32.max
 

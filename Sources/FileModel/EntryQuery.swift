@@ -27,6 +27,8 @@ public struct PageRequest: Sendable, Hashable {
 
     /// `limite`, as the API allows it.
     public static let limits = 1...1_000
+    /// A page ends after the entry with which its names, folders and link texts reach so many bytes.
+    public static let byteCountMax = 1 << 20
     /// `limite` where none is given.
     public static let defaultLimit = 100
 
@@ -64,6 +66,8 @@ public struct Notice: Sendable, Hashable {
         case pathTooLong = 3
         /// The file system failed to read something.
         case readError = 4
+        /// More folders wait to be searched than memory is allowed for.
+        case treeTooLarge = 5
     }
 
     /// What happened.

@@ -12,6 +12,8 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
         case hiddenNotServed
         /// The process or the system has no descriptors or memory left; may help to try again.
         case noResources
+        /// The served tree itself is not there (now).
+        case treeAbsent
         /// The file system failed.
         case failed
     }

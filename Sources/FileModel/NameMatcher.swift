@@ -124,7 +124,8 @@ public struct NameMatcher {
                 parts.append([])
             }
         }
-        return parts.filter { !$0.isEmpty }
+        // Each once: the same part marks the same places.
+        return Array(Set(parts.filter { !$0.isEmpty }))
     }
 
     private func appendOccurrences(

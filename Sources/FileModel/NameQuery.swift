@@ -5,6 +5,7 @@ public struct NameQuery: Sendable, Hashable {
         /// What is wrong.
         public enum Reason: Sendable, Hashable, CaseIterable {
             case nothingToSearch
+            case tooManyTerms
             case openQuote
             case emptyPhrase
             case quoteInsideWord
@@ -44,6 +45,9 @@ public struct NameQuery: Sendable, Hashable {
         let isExcluded: Bool
     }
 
+    /// The most words and phrases of a query: each costs for each name.
+    public static let termCountMax = 32
+
     /// The longest query, in bytes of UTF-8.
     public static let byteCountMax = 1_024
 
@@ -71,6 +75,7 @@ private struct NameQueryParser {
         while true {
             while index < scalars.count, isSpace(scalars[index]) { index += 1 }
             guard index < scalars.count else { return terms }
+            guard terms.count < NameQuery.termCountMax else { throw flaw(.tooManyTerms, at: index) }
             terms.append(try term())
         }
     }

@@ -8,7 +8,8 @@ extension Notice {
     public init(_ error: FileError, at path: [UInt8]) {
         switch error.code {
         case .noPermission, .hiddenNotServed: self.init(.noPermission, path: path)
-        case .absent, .notFolder, .noResources, .failed: self.init(.readError, path: path)
+        case .absent, .notFolder, .noResources, .treeAbsent, .failed:
+            self.init(.readError, path: path)
         }
     }
 }

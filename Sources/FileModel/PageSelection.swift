@@ -136,10 +136,10 @@ public struct PageSelection: Sendable {
         public let kind: EntryKind?
     }
 
-    /// Ends the choice: calls `body` with each entry of the page in order.
+    /// Ends the choice: calls `body` with each entry of the page in order, until it returns false: the page is full.
     ///
     /// - Returns: the last entry's place where there is more behind it.
-    public mutating func finish(_ body: (Entry) -> Void) -> ListPosition? {
+    public mutating func finish(_ body: (Entry) -> Bool) -> ListPosition? {
         sort()
         return keys.withUnsafeBufferPointer { keys in
             func entry(_ chosen: Chosen) -> Entry {
@@ -151,9 +151,13 @@ public struct PageSelection: Sendable {
                         rebasing: keys[folder..<(folder + chosen.folderCount)]),
                     kind: chosen.kind)
             }
-            for one in chosen.prefix(limit) { body(entry(one)) }
-            guard chosen.count > limit else { return nil }
-            let last = entry(chosen[limit - 1])
+            var count = 0
+            for one in chosen.prefix(limit) {
+                count += 1
+                if !body(entry(one)) { break }
+            }
+            guard count > 0, chosen.count > count else { return nil }
+            let last = entry(chosen[count - 1])
             return ListPosition(
                 name: Array(last.name), folder: Array(last.folder),
                 isDirectory: last.kind == .directory)

@@ -42,6 +42,7 @@ public struct FolderLister: Sendable {
         page.next = selection.finish { entry in
             append(
                 entry.name, entry.kind, of: folder, query, to: &page.entries, missing: &missing)
+            return page.entries.byteCount < PageRequest.byteCountMax
         }
         if let missing { page.note(Notice(missing, at: query.path)) }
         return page

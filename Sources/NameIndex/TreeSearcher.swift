@@ -48,6 +48,7 @@ public struct TreeSearcher: Sendable {
         page.next = selection.finish { hit in
             reader.append(
                 hit.name, in: hit.folder, hit.kind, matcher: &matcher, to: &page)
+            return page.entries.byteCount < PageRequest.byteCountMax
         }
         return page
     }

@@ -9,7 +9,11 @@ struct TreeWalk {
     private let query: EntryQuery
     private let deadline: ContinuousClock.Instant?
     private let isCancelled: () -> Bool
+    /// Paths of folders that are still to be read.
     private var waiting: [[UInt8]] = [[]]
+    private var waitingBytes = 0
+    /// What they may take: some 500,000 folders side by side.
+    private static let waitingBytesMax = 64 << 20
     private var sinceLook = 0
 
     /// Whether everything was seen so far.
@@ -34,6 +38,7 @@ struct TreeWalk {
     ) throws(FileError) {
         let buffer = Folder.Buffer()
         while let path = waiting.popLast() {
+            waitingBytes -= path.count
             if isOver() { return }
             let goesOn: Bool
             do throws(FileError) {
@@ -62,6 +67,13 @@ struct TreeWalk {
         var untold: [[UInt8]] = []
         try path.withUnsafeBufferPointerThrowing { (place) throws(FileError) in
             try folder.forEachName(using: buffer) { name in
+                // A name may cost a long query some milliseconds; a look at the clock costs 30 ns.
+                sinceLook += 1
+                if sinceLook == 32 {
+                    sinceLook = 0
+                    goesOn = !isOver()
+                    if !goesOn { return false }
+                }
                 guard query.admits(name: name.bytes) else { return true }
                 guard let kind = name.kind else {
                     untold.append(Array(name.bytes) + [0])
@@ -95,11 +107,6 @@ struct TreeWalk {
         _ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>, EntryKind) -> Bool
     ) -> Bool {
         if kind == .directory { enqueue(place, name) }
-        sinceLook += 1
-        if sinceLook == 1_024 {
-            sinceLook = 0
-            if isOver() { return false }
-        }
         return query.kinds.contains(kind: kind) ? body(place, name, kind) : true
     }
 
@@ -115,8 +122,11 @@ struct TreeWalk {
         path.append(contentsOf: name)
         if query.path.bytes.count + 1 + path.count > RelativePath.byteCountMax {
             note(Notice(.pathTooLong, path: query.path.appending(folder: path, name: [])))
+        } else if waitingBytes + path.count > Self.waitingBytesMax {
+            note(Notice(.treeTooLarge, path: query.path.appending(folder: path, name: [])))
         } else {
             waiting.append(path)
+            waitingBytes += path.count
         }
     }
 

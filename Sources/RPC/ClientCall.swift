@@ -232,6 +232,10 @@ final class ClientCall: @unchecked Sendable {
         guard code == .cancelled, !current.withLock({ $0.isOver }) else {
             throw RPCError(code, message)
         }
+        // A server ends calls at their deadline, too, and may be a moment faster.
+        if request.deadline.hasPassed {
+            throw RPCError(.deadlineExceeded, "\(request.method): \(message)")
+        }
         // Whoever resets calls that it has not begun is a server about to go.
         throw RPCError(.unavailable, "\(request.method): given up by the server: \(message)")
     }

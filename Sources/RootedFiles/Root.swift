@@ -1,8 +1,12 @@
 private import CLinux
 public import FileModel
 private import Glibc
+private import Synchronization
 
-/// The served tree: opened once, read beneath, never outside.
+/// The served tree: read beneath, never outside.
+///
+/// It is held open. Where its path leads to another folder by now (a tree that was put in its place, or taken away and
+/// brought back), that one is opened: looked at before each answer, some 1 µs.
 ///
 /// Every path is resolved by `openat2(2)` with `RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS`: the kernel refuses `..` and
 /// links that leave the root while it resolves, so nothing can be swapped between a check and its use. A link is
@@ -21,14 +25,36 @@ public final class Root: Sendable {
         case entry(FileStatus)
     }
 
-    private let descriptor: CInt
+    /// A folder held open.
+    private final class Held: Sendable {
+        let descriptor: CInt
+        let device: dev_t
+        let inode: ino_t
+
+        init(_ descriptor: CInt, _ status: stat) {
+            self.descriptor = descriptor
+            device = status.st_dev
+            inode = status.st_ino
+        }
+
+        deinit { close(descriptor) }
+    }
+
+    private let path: String
+    private let held: Mutex<Held>
 
     /// Opens the tree at an absolute or relative path.
     ///
     /// - Throws: ``OpenError`` where it is missing, no folder or may not be read.
     public init(path: String) throws(OpenError) {
-        descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else {
+        self.path = path
+        held = Mutex(try Self.open(path))
+    }
+
+    private static func open(_ path: String) throws(OpenError) -> Held {
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        var status = stat()
+        guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
             let reason =
                 switch errno {
                 case ENOENT: "does not exist"
@@ -38,10 +64,26 @@ public final class Root: Sendable {
                 }
             throw OpenError(description: reason)
         }
+        return Held(descriptor, status)
     }
 
-    deinit {
-        close(descriptor)
+    /// The folder that the path leads to now.
+    ///
+    /// - Throws: ``FileError`` `treeAbsent` where there is none.
+    private func current() throws(FileError) -> Held {
+        let known = held.withLock { $0 }
+        var status = stat()
+        if stat(path, &status) == 0, status.st_dev == known.device, status.st_ino == known.inode {
+            return known
+        }
+        let opened: Held
+        do throws(OpenError) {
+            opened = try Self.open(path)
+        } catch {
+            throw FileError(.treeAbsent, "the served tree \(path) \(error.description)")
+        }
+        held.withLock { $0 = opened }
+        return opened
     }
 
     /// Opens what a path leads to.
@@ -49,14 +91,17 @@ public final class Root: Sendable {
     /// - Throws: ``FileError``; a path outside the root is `absent`, as one that does not exist.
     public func open(_ path: RelativePath) throws(FileError) -> Opened {
         guard path.canExist else { throw FileError(.absent, "a name that can not exist") }
+        let root = try current()
         do {
-            return .folder(try openFolder(path))
+            return .folder(try openFolder(path, beneath: root))
         } catch let error where error.code == .notFolder || error.code == .noPermission {
+            // The root itself may not be read any more: that is no secret.
+            if path.bytes.isEmpty { throw error }
             // What is it, then? Without rights to read it, only to know of it.
             let flags = UInt64(CLinux.clinux_o_path)
             let status: FileStatus
             do {
-                let place = try openBeneath(descriptor, path.bytes, flags: flags)
+                let place = try openBeneath(root.descriptor, path.bytes, flags: flags)
                 defer { close(place) }
                 status = try FileStatus(of: place)
             } catch let inner where inner.code == .noPermission {
@@ -72,10 +117,14 @@ public final class Root: Sendable {
     }
 
     /// Opens the folder that a path leads to.
-    public func openFolder(_ path: RelativePath) throws(FileError) -> Folder {
+    func openFolder(_ path: RelativePath) throws(FileError) -> Folder {
         guard path.canExist else { throw FileError(.absent, "a name that can not exist") }
+        return try openFolder(path, beneath: try current())
+    }
+
+    private func openFolder(_ path: RelativePath, beneath root: Held) throws(FileError) -> Folder {
         let folder = try openBeneath(
-            descriptor, path.bytes, flags: UInt64(O_RDONLY | O_DIRECTORY | O_NONBLOCK))
+            root.descriptor, path.bytes, flags: UInt64(O_RDONLY | O_DIRECTORY | O_NONBLOCK))
         return Folder(owning: folder)
     }
 }

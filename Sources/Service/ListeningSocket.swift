@@ -25,7 +25,11 @@ public struct ListeningSocket: Sendable {
         guard var address = sockaddr_un(path: path) else {
             throw Failure(description: "\(path): a socket's path has at most 107 bytes")
         }
-        try Self.makeFolder(of: path)
+        let folder = try Self.folder(of: path)
+        // Two that start at once must not take each other's socket for a stale one.
+        let lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard lock >= 0, flock(lock, LOCK_EX) == 0 else { throw Self.failure("flock", folder) }
+        defer { close(lock) }
         try Self.removeStale(path, &address)
         let listener = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | Self.closeOnExec, 0)
         guard listener >= 0 else { throw Self.failure("socket", path) }
@@ -64,14 +68,15 @@ public struct ListeningSocket: Sendable {
         Failure(description: "\(path): \(call): \(String(cString: strerror(errno)))")
     }
 
-    private static func makeFolder(of path: String) throws(Failure) {
-        var folder = ""
-        for name in path.split(separator: "/").dropLast() {
-            folder += "/\(name)"
-            if mkdir(folder, 0o755) != 0, errno != EEXIST {
-                throw failure("mkdir", folder)
-            }
+    /// Makes the folder that a socket's path is in, and returns it.
+    private static func folder(of path: String) throws(Failure) -> String {
+        let folder = "/" + path.split(separator: "/").dropLast().joined(separator: "/")
+        do throws(OwnFolder.Failure) {
+            try OwnFolder.make(folder, mode: 0o755)
+        } catch {
+            throw Failure(description: error.description)
         }
+        return folder
     }
 
     private static func removeStale(
@@ -82,7 +87,9 @@ public struct ListeningSocket: Sendable {
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw Failure(description: "\(path): is there and is no socket")
         }
-        let probe = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | closeOnExec, 0)
+        // A listener whose backlog is full must not hold up the start.
+        let kind = CInt(SOCK_STREAM.rawValue) | closeOnExec | CInt(SOCK_NONBLOCK.rawValue)
+        let probe = socket(AF_UNIX, kind, 0)
         guard probe >= 0 else { throw failure("socket", path) }
         defer { close(probe) }
         let connected = withUnsafePointer(to: &address) { address in
@@ -90,7 +97,7 @@ public struct ListeningSocket: Sendable {
                 connect(probe, address, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        if connected == 0 {
+        if connected == 0 || errno == EAGAIN {
             throw Failure(description: "\(path): another process listens there")
         }
         if errno == ECONNREFUSED { Glibc.unlink(path) }

@@ -34,6 +34,18 @@ extension Setting where Value == String {
     }
 }
 
+extension Setting where Value == String {
+    /// The path of a Unix socket: an address has room for 107 bytes (unix(7)).
+    public static func socket(_ name: String, fallback: String?, purpose: String) -> Setting {
+        Setting(
+            name, fallback: fallback, takes: "an absolute path of at most 107 bytes",
+            purpose: purpose
+        ) { text in
+            text.hasPrefix("/") && text.utf8.count <= 107 ? text : nil
+        }
+    }
+}
+
 extension Setting where Value == Bool {
     /// `yes` or `no`.
     public static func flag(_ name: String, fallback: Bool, purpose: String) -> Setting {

@@ -33,13 +33,13 @@ public struct SharedSettings: Sendable {
             "PASARELA_RUNTIME_DIR", fallback: Self.defaultRuntimeFolder(settings),
             purpose: "folder of the three sockets")
         let folder = try settings.value(runtimeFolder)
-        gatewaySocket = .path(
+        gatewaySocket = .socket(
             "PASARELA_GATEWAY_SOCKET", fallback: "\(folder)/gateway.sock",
             purpose: "FastCGI socket, for nginx")
-        mserv1Socket = .path(
+        mserv1Socket = .socket(
             "PASARELA_MSERV1_SOCKET", fallback: "\(folder)/mserv1.sock",
             purpose: "gRPC socket of mserv1")
-        mserv2Socket = .path(
+        mserv2Socket = .socket(
             "PASARELA_MSERV2_SOCKET", fallback: "\(folder)/mserv2.sock",
             purpose: "gRPC socket of mserv2")
         logLevel = .logLevel("PASARELA_LOG_LEVEL", fallback: .info, purpose: "what is logged")

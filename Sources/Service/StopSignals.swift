@@ -1,14 +1,14 @@
 private import Glibc
 
-/// The signals that end a service: SIGTERM and SIGINT.
+/// The signals that end a service: SIGTERM, SIGINT and SIGHUP. SIGUSR1, SIGUSR2 and SIGPIPE are ignored.
 ///
 /// They are blocked in every thread and waited for in the main one (sigwait(3)), so no code ever runs in a handler.
 public enum StopSignals {
-    /// Blocks them, here and in all threads started from now on; ignores SIGPIPE. Call before any thread starts.
+    /// Blocks them, here and in all threads started from now on. Call before any thread starts.
     public static func block() {
         var signals = set()
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        signal(SIGPIPE, SIG_IGN)
+        for ignored in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(ignored, SIG_IGN) }
     }
 
     /// Waits for one of them.
@@ -23,6 +23,7 @@ public enum StopSignals {
         sigemptyset(&signals)
         sigaddset(&signals, SIGTERM)
         sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGHUP)
         return signals
     }
 }

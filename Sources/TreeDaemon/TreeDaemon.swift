@@ -61,6 +61,14 @@ public struct TreeDaemon: Sendable {
         }
     }
 
+    /// The fields by which a call is found in every log.
+    private func fields(of call: RPCServerCall) -> Logger.Metadata {
+        var fields: Logger.Metadata = [:]
+        if let id = call.metadata[RequestMetadata.requestID] { fields["REQUEST_ID"] = "\(id)" }
+        if let trace = call.metadata.traceID { fields["TRACE_ID"] = "\(trace)" }
+        return fields
+    }
+
     private func note(
         _ call: RPCServerCall, _ code: RPCStatusCode, _ message: String,
         _ start: ContinuousClock.Instant
@@ -76,8 +84,7 @@ public struct TreeDaemon: Sendable {
             "RPC_METHOD": "\(call.method)", "RPC_GRPC_STATUS_CODE": "\(code.rawValue)",
             "DURATION_US": "\(duration.wholeMicroseconds)",
         ]
-        if let id = call.metadata[RequestMetadata.requestID] { metadata["REQUEST_ID"] = "\(id)" }
-        if let trace = call.metadata.traceID { metadata["TRACE_ID"] = "\(trace)" }
+        metadata.merge(fields(of: call)) { own, _ in own }
         let what = code == .ok ? (isSlow ? "slow call" : "call") : "call failed: \(message)"
         log.log(level: level, "\(what)", metadata: metadata)
     }
@@ -86,13 +93,13 @@ public struct TreeDaemon: Sendable {
 extension TreeDaemon {
     /// Runs a reading of the tree: its errors become gRPC's, and what the system said of a failure is logged here.
     public func reading<Answer>(
-        _ body: () throws(FileError) -> Answer
+        for call: RPCServerCall, _ body: () throws(FileError) -> Answer
     ) throws(RPCError) -> Answer {
         do throws(FileError) {
             return try body()
         } catch {
-            if error.code == .failed || error.code == .noResources {
-                log.error("reading failed: \(error.description)")
+            if [.failed, .noResources, .treeAbsent].contains(error.code) {
+                log.error("reading failed: \(error.description)", metadata: fields(of: call))
             }
             throw RPCError(error)
         }

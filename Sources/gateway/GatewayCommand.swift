@@ -2,6 +2,7 @@ import ArgumentParser
 import FastCGI
 import Logging
 import Service
+import Threads
 
 /// `gateway`: answers HTTP requests that nginx passes on by FastCGI, and asks the daemons by gRPC.
 @main
@@ -26,8 +27,7 @@ struct GatewayCommand: ServiceCommand {
     }
 
     static func serve(_ configuration: GatewayConfiguration, log: Logger) throws {
-        try StateFolder.make(configuration.stateFolder)
-        let seal = CursorSeal(key: try CursorSeal.key(inFolder: configuration.stateFolder))
+        let seal = CursorSeal(key: configuration.cursorKey)
         let daemons = Daemons(configuration)
         let handler = RequestHandler(
             daemons: daemons, seal: seal, log: RequestLog(configuration, log),
@@ -42,8 +42,22 @@ struct GatewayCommand: ServiceCommand {
         StopSignals.wait()
         log.info("stopping")
         socket.unlink()
-        responder.stop(within: .seconds(5))
-        daemons.stop()
+        try stop(responder, daemons)
         log.info("stopped")
+    }
+
+    /// Lets requests in flight end: first by themselves, then by cancelling what they wait for, so that each still
+    /// gets an answer; at last their connections are cut.
+    private static func stop(_ responder: Responder, _ daemons: Daemons) throws {
+        let isOver = Monitor(false)
+        let canceller = try WorkerThread(name: "canceller") {
+            let end = MonotonicClock.now + Duration.seconds(4).wholeNanoseconds
+            let isDone: Bool? = isOver.wait(until: end) { $0 ? true : nil }
+            if isDone == nil { daemons.stop() }
+        }
+        responder.stop(within: .seconds(5))
+        isOver.update(waking: .all) { $0 = true }
+        canceller.join()
+        daemons.stop()
     }
 }

@@ -8,8 +8,8 @@ struct GatewayConfiguration: Sendable {
     let socketMode: Int
     let mserv1Socket: String
     let mserv2Socket: String
-    /// The folder of what outlives a restart: the key of the cursors.
-    let stateFolder: String
+    /// The key of the cursors, which outlives a restart in the state folder.
+    let cursorKey: [UInt8]
     /// Requests that are carried at the same time.
     let workers: Int
     /// How long a request waits for a daemon that is absent.
@@ -27,13 +27,22 @@ struct GatewayConfiguration: Sendable {
         socketMode = try settings.value(own.socketMode)
         mserv1Socket = try settings.value(shared.mserv1Socket)
         mserv2Socket = try settings.value(shared.mserv2Socket)
-        stateFolder = try settings.value(own.stateFolder)
+        cursorKey = try Self.cursorKey(inFolder: try settings.value(own.stateFolder))
         workers = try settings.value(own.workers)
         patience = try settings.value(own.patience)
         deadline = try settings.value(own.deadline)
         slowRequest = try settings.value(shared.slowRequest)
         logRequests = try settings.value(shared.logRequests)
         logLevel = try settings.value(shared.logLevel)
+    }
+
+    private static func cursorKey(inFolder folder: String) throws(Settings.Flaw) -> [UInt8] {
+        do {
+            try OwnFolder.make(folder, mode: 0o700)
+            return try CursorSeal.key(inFolder: folder)
+        } catch {
+            throw Settings.Flaw("PASARELA_STATE_DIR", "\(error)")
+        }
     }
 
     /// The settings that only the gateway has.
@@ -43,13 +52,13 @@ struct GatewayConfiguration: Sendable {
             purpose: "who may connect to the socket: nginx has to")
         let stateFolder: Setting<String>
         let workers = Setting.integer(
-            "PASARELA_WORKERS", fallback: 64, in: 1...1_024,
+            "PASARELA_WORKERS", fallback: 128, in: 1...256,
             purpose: "requests that are carried at the same time")
         let patience = Setting.seconds(
             "PASARELA_PATIENCE", fallback: "1", in: 0...30,
             purpose: "how long a request waits for a daemon that is absent")
         let deadline = Setting.seconds(
-            "PASARELA_DEADLINE", fallback: "10", in: 1...300,
+            "PASARELA_DEADLINE", fallback: "10", in: 1...30,
             purpose: "how long a daemon may take for an answer")
 
         init(_ settings: Settings) {
@@ -59,12 +68,12 @@ struct GatewayConfiguration: Sendable {
         }
 
         /// Where state is when nobody says so: root's in /var/lib; a user's by the XDG Base Directory Specification.
-        private static func defaultStateFolder(_ settings: Settings) -> String {
+        private static func defaultStateFolder(_ settings: Settings) -> String? {
             if getuid() == 0 { return "/var/lib/pasarela" }
             if let state = settings[foreign: "XDG_STATE_HOME"], state.hasPrefix("/") {
                 return "\(state)/pasarela"
             }
-            return "\(settings[foreign: "HOME"] ?? "/tmp")/.local/state/pasarela"
+            return settings[foreign: "HOME"].map { "\($0)/.local/state/pasarela" }
         }
     }
 

@@ -46,7 +46,8 @@ struct RequestHandler: Sendable {
         } catch {
             problem = error
             answer = ProblemAnswer.answer(
-                error, identity: identity, as: wishes.problemForm, in: wishes.language)
+                error, identity: identity, as: wishes.problemForm, in: wishes.language,
+                query: wishes.query)
         }
         let response = CommonHeaders.response(answer, to: request, id: identity.id)
         log.note(
@@ -124,12 +125,12 @@ struct RequestHandler: Sendable {
         return place
     }
 
-    /// `/`: the root, as a page.
+    /// `/`: the root, as a page, folders first, as people look for them.
     private func home(
         _ target: Target, _ wishes: Wishes, _ identity: RequestIdentity
     ) throws(Problem) -> Answer {
         try ParameterReader.refuseAll(target.query)
-        let parameters = try ListParameters([], of: .list)
+        let parameters = try ListParameters(Array("directorios_primero=true".utf8), of: .list)
         let page = try daemons.page(parameters, after: nil, for: identity)
         let cursor = page.next.map { seal.seal($0, of: parameters.identity) }
         return Answer(

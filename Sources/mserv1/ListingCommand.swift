@@ -37,14 +37,14 @@ struct ListingCommand: ServiceCommand {
             ListingProtocol.handlers(
                 page: { (call, query, request) throws(RPCError) in
                     try daemon.logged(call) { () throws(RPCError) in
-                        try daemon.reading { () throws(FileError) in
+                        try daemon.reading(for: call) { () throws(FileError) in
                             try lister.page(query, request)
                         }
                     }
                 },
                 stream: { (call, query, send) throws(RPCError) in
                     try daemon.logged(call) { () throws(RPCError) in
-                        let notices = try daemon.reading { () throws(FileError) in
+                        let notices = try daemon.reading(for: call) { () throws(FileError) in
                             try lister.stream(query, send: send)
                         }
                         return StreamEnd(isComplete: notices.isEmpty, notices: notices)

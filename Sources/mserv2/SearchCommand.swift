@@ -36,7 +36,7 @@ struct SearchCommand: ServiceCommand {
             SearchProtocol.handlers(
                 page: { (call, query, text, request) throws(RPCError) in
                     try daemon.logged(call) { () throws(RPCError) in
-                        try daemon.reading { () throws(FileError) in
+                        try daemon.reading(for: call) { () throws(FileError) in
                             try searcher.page(
                                 query, text: text, request, remaining: call.deadline.remaining,
                                 isCancelled: { call.isCancelled })
@@ -45,7 +45,7 @@ struct SearchCommand: ServiceCommand {
                 },
                 stream: { (call, query, text, send) throws(RPCError) in
                     try daemon.logged(call) { () throws(RPCError) in
-                        let end = try daemon.reading { () throws(FileError) in
+                        let end = try daemon.reading(for: call) { () throws(FileError) in
                             try searcher.stream(
                                 query, text: text, isCancelled: { call.isCancelled }, send: send)
                         }

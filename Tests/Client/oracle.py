@@ -377,7 +377,8 @@ def listing(top, path, order="natural", folders_first=False, kinds=None, hidden=
              and (hidden or not child.name.startswith(b"."))]
     nodes = sorted_nodes(nodes, order, folders_first)
     made = [entry(child, beneath(shown_path, child.name)) for child in nodes]
-    vague = set() if node.enterable or not node.children else {shown(shown_path)}
+    # Names and kinds can be told without entering, sizes and times can't.
+    vague = set() if node.enterable or not nodes else {shown(shown_path)}
     return Expected(made, nodes, not vague, set(), vague)
 
 
@@ -395,16 +396,17 @@ def search(top, path, query=None, order="natural", folders_first=False, kinds=No
             answer.notices.add(("sin_permiso", shown(told)))
             answer.complete = False
             continue
-        if not here.enterable and here.children:
-            answer.vague.add(shown(told))
-            answer.complete = False
         for child in here.children.values():
             if child.name.startswith(b".") and not hidden:
                 continue
             if child.kind == "directorio" and here.enterable:
                 todo.append(child)
             ranges = [] if terms is None else matched(terms, shown(child.name))
-            if ranges is not None and (kinds is None or child.kind in kinds):
+            is_hit = ranges is not None and (kinds is None or child.kind in kinds)
+            if not here.enterable and (is_hit or child.kind == "directorio"):
+                answer.vague.add(shown(told))
+                answer.complete = False
+            if is_hit:
                 hits[child.path] = None if terms is None else ranges
                 answer.nodes.append(child)
     answer.nodes = sorted_nodes(answer.nodes, order, folders_first)

@@ -470,7 +470,9 @@ LANGUAGES = [(None, "es"), ("es", "es"), ("en", "en"), ("en-US,en;q=0.9", "en"),
 CODES = ["parametro_desconocido", "parametro_repetido", "valor_invalido", "cursor_invalido",
          "no_es_directorio", "sin_permiso", "no_existe", "ruta_http_desconocida",
          "metodo_no_permitido", "no_aceptable", "error_interno", "servicio_ausente", "sobrecarga",
-         "plazo_vencido"]
+         "plazo_vencido", "peticion_invalida", "cuerpo_demasiado_grande", "uri_demasiado_larga",
+         "cabeceras_demasiado_grandes", "precondicion_fallida", "no_implementado",
+         "version_http_no_admitida"]
 ROWS = ROUTES + METHODS + PARAMETERS + RUTAS + SEARCHES + PAGES + NEGOTIATION
 
 
@@ -751,6 +753,52 @@ def test_nginx_answers_in_the_same_form(client, asked, given, status):
     problem = answer.json()
     assert problem["status"] == status and {"type", "title", "detail", "codigo"} <= set(problem)
     assert client.ask(problem["type"]).status == 200, "type leads to an explanation"
+
+
+# What nginx refuses itself: the first line, the headers, the answer.
+REFUSED = [
+    (b"GET /listar_archivos?ruta=%s HTTP/1.1" % (b"a" * 20_000), b"", 414, "uri_demasiado_larga"),
+    (b"GET / HTTP/1.1", b"User-Agent: %s" % (b"a" * 20_000), 431, "cabeceras_demasiado_grandes"),
+    (b"POST / HTTP/1.1", b"Content-Length: 16385", 413, "cuerpo_demasiado_grande"),
+    (b"GET /estilo.css HTTP/1.1", b"If-Unmodified-Since: Thu, 01 Jan 1970 00:00:01 GMT", 412,
+     "precondicion_fallida"),
+    (b"GET /estilo.css HTTP/1.1", b'If-Match: "otra"', 412, "precondicion_fallida"),
+    (b"GET / HTTP/1.1", b"Transfer-Encoding: foo", 501, "no_implementado"),
+    (b"GET / HTTP/3.0", b"", 505, "version_http_no_admitida"),
+]
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+@pytest.mark.parametrize("line, given, status, codigo", REFUSED,
+                         ids=[f"{row[2]} {row[1][:9].decode()}" for row in REFUSED])
+def test_nginx_refuses_in_the_gateways_words(client, line, given, status, codigo, language):
+    def sent(accept):
+        one = client.another()
+        lines = [line, b"Host: localhost", b"Accept: " + accept.encode(),
+                 b"Accept-Language: " + language.encode(), *([given] if given else [])]
+        answer = one._exchange(b"\r\n".join(lines) + b"\r\n\r\n", "GET", b"/")
+        one.close()
+        return answer
+
+    if status == 505:  # Nothing is read behind such a first line, so no wish either.
+        language = "es"
+    problem = check_problem(sent(JSON), status, codigo)
+    told = client.ask(problem["type"], {"Accept-Language": language}).json()
+    assert (problem["title"], problem["detail"]) == (told["title"], told["significado"])
+    page = sent(BROWSER)
+    assert page.status == status
+    assert status == 505 or (told["title"] in page.html() and told["que_hacer"] in page.html())
+
+
+@pytest.mark.parametrize("size", [16_385, 60_000])
+def test_a_large_body_over_http_2_is_refused_in_the_same_form(client, size):
+    context = ssl.create_default_context(cafile=os.environ["PASARELA_CA"])  # httpx changes what it gets.
+    with httpx.Client(http2=True, verify=context) as other:
+        answer = other.post(client.url + L, content=b"x" * size, headers={"Accept-Encoding": "identity"})
+        assert answer.http_version == "HTTP/2" and answer.status_code == 413
+        assert answer.headers["content-type"].startswith("application/problem+json"), answer.content
+        assert answer.json()["codigo"] == "cuerpo_demasiado_grande"
+        assert other.get(client.url + "/salud").status_code == 200
 
 
 @pytest.mark.parametrize("raw", [b"/%zz", b"/\xff", b"/listar_archivos?ruta=/\xff\xfe", b"/a\x01b", b"x",

@@ -80,7 +80,8 @@ PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def told(text):
-    """A name as a reader sees it: no controls, spaces run together."""
+    """A name as a reader sees it: no controls, nothing that turns the direction round, spaces run together."""
+    text = re.sub("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]", "\ufffd", text)
     return re.sub(r"\s+", " ", PRINTED.sub(" ", text)).strip()
 
 

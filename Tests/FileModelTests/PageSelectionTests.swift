@@ -22,6 +22,7 @@ import Testing
                 ListPosition(
                     name: Array(entry.name), folder: Array(entry.folder),
                     isDirectory: entry.kind == .directory))
+            return true
         }
         return (page, next)
     }

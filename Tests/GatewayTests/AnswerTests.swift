@@ -344,7 +344,8 @@ import Testing
         problem.retryAfter = 2
         problem.cause = "secret"
         let identity = RequestIdentity(Request(parameters: []))
-        let answer = ProblemAnswer.answer(problem, identity: identity, as: .json, in: .english)
+        let answer = ProblemAnswer.answer(
+            problem, identity: identity, as: .json, in: .english, query: "")
         #expect(answer.status == code.status && answer.contentType == "application/problem+json")
         let json = try #require(
             try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any])
@@ -357,7 +358,8 @@ import Testing
         #expect(json["instance"] as? String == "urn:uuid:\(identity.uuid)")
         #expect(json["parametro"] as? String == "x\"y")
         #expect(answer.headers.contains { $0.name == "Retry-After" && $0.value == "2" })
-        let page = ProblemAnswer.answer(problem, identity: identity, as: .html, in: .english)
+        let page = ProblemAnswer.answer(
+            problem, identity: identity, as: .html, in: .english, query: "")
         #expect(page.status == code.status)
         for body in [answer.body, page.body] {
             #expect(!String(decoding: body, as: UTF8.self).contains("secret"))

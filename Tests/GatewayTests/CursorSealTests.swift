@@ -102,16 +102,6 @@ import Testing
         }
     }
 
-    @Test func `the state folder is made for its owner alone`() throws {
-        let folder = try TemporaryFolder()
-        try StateFolder.make("\(folder.path)/a/b")
-        var status = stat()
-        #expect(stat("\(folder.path)/a/b", &status) == 0)
-        #expect(status.st_mode & 0o7777 & ~0o700 == 0)
-        #expect(throws: Never.self) { try StateFolder.make("\(folder.path)/a/b") }
-        try folder.file("file")
-        #expect(throws: StateFolder.Failure.self) { try StateFolder.make("\(folder.path)/file/x") }
-    }
 }
 
 @Suite struct Base64URLTests {

@@ -205,7 +205,7 @@ import Testing
                 return looks > 2
             })
         #expect(!page.isComplete)
-        #expect((1_000...2_047).contains(page.total.value))
+        #expect((1...200).contains(page.total.value))
     }
 
     @Test func `a folder whose path nobody could ask for is told of`() throws {

@@ -1,6 +1,6 @@
 import FileModel
 import Glibc
-import RootedFiles
+@testable import RootedFiles
 import TestSupport
 import Testing
 

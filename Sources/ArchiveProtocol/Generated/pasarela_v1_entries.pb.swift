@@ -140,6 +140,9 @@ nonisolated enum Pasarela_V1_NoticeCode: SwiftProtobuf.Enum, Swift.CaseIterable 
 
   /// The file system failed to read something.
   case readError // = 4
+
+  /// More folders wait to be searched than memory is allowed for.
+  case treeTooLarge // = 5
   case UNRECOGNIZED(Int)
 
   init() {
@@ -153,6 +156,7 @@ nonisolated enum Pasarela_V1_NoticeCode: SwiftProtobuf.Enum, Swift.CaseIterable 
     case 2: self = .outOfTime
     case 3: self = .pathTooLong
     case 4: self = .readError
+    case 5: self = .treeTooLarge
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -164,6 +168,7 @@ nonisolated enum Pasarela_V1_NoticeCode: SwiftProtobuf.Enum, Swift.CaseIterable 
     case .outOfTime: return 2
     case .pathTooLong: return 3
     case .readError: return 4
+    case .treeTooLarge: return 5
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -175,6 +180,7 @@ nonisolated enum Pasarela_V1_NoticeCode: SwiftProtobuf.Enum, Swift.CaseIterable 
     .outOfTime,
     .pathTooLong,
     .readError,
+    .treeTooLarge,
   ]
 
 }
@@ -317,7 +323,7 @@ nonisolated extension Pasarela_V1_Order: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension Pasarela_V1_NoticeCode: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NOTICE_CODE_UNSPECIFIED\0\u{1}NOTICE_CODE_NO_PERMISSION\0\u{1}NOTICE_CODE_OUT_OF_TIME\0\u{1}NOTICE_CODE_PATH_TOO_LONG\0\u{1}NOTICE_CODE_READ_ERROR\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NOTICE_CODE_UNSPECIFIED\0\u{1}NOTICE_CODE_NO_PERMISSION\0\u{1}NOTICE_CODE_OUT_OF_TIME\0\u{1}NOTICE_CODE_PATH_TOO_LONG\0\u{1}NOTICE_CODE_READ_ERROR\0\u{1}NOTICE_CODE_TREE_TOO_LARGE\0")
 }
 
 nonisolated extension Pasarela_V1_EntryColumns: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

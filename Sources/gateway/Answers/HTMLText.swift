@@ -47,6 +47,9 @@ struct HTMLText {
             raw(String(Unicode.Scalar(scalar.value + 0x2400) ?? "\u{FFFD}"))
         case "\u{7F}": raw("\u{2421}")
         case "\u{80}"..."\u{9F}": raw("\u{FFFD}")
+        // What turns the reading direction round would make `\u{202E}fdp.exe` look like `exe.pdf`.
+        case "\u{200E}", "\u{200F}", "\u{061C}", "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}":
+            raw("\u{FFFD}")
         default: raw(String(scalar))
         }
     }

@@ -23,6 +23,7 @@ struct ListPage {
         var frame = PageFrame(language: language, title: title, folder: folder)
         frame.query = parameters.text ?? ""
         frame.includesHidden = parameters.includesHidden
+        frame.showsTimes = page.entries.count > 0
         return frame.page { html in
             breadcrumbs(&html)
             if isSearch { summary(&html) } else { heading(&html) }
@@ -34,6 +35,7 @@ struct ListPage {
 
     private var title: String {
         if let text = parameters.text { return text }
+        if isSearch { return Text("Resultados", "Results")[language] }
         return parameters.path.lastName.map { ShownText.string($0) }
             ?? Text("Inicio", "Home")[language]
     }
@@ -89,10 +91,7 @@ struct ListPage {
     private func summary(_ html: inout HTMLText) {
         html.raw("<h1>")
         if let text = parameters.text {
-            html.text(Text("Resultados de ", "Results for ")[language])
-            html.raw("<q>")
-            html.text(text)
-            html.raw("</q>")
+            html.text(Text("Resultados de «\(text)»", "Results for “\(text)”")[language])
         } else {
             html.text(Text("Resultados", "Results")[language])
         }
@@ -198,7 +197,8 @@ struct ListPage {
     }
 
     private func size(_ size: Int64, _ html: inout HTMLText) {
-        html.raw("<span title=\"\(PeopleText.number(Int(size), language)) bytes\">")
+        let unit = size == 1 ? "byte" : "bytes"
+        html.raw("<span title=\"\(PeopleText.number(Int(size), language)) \(unit)\">")
         html.text(PeopleText.size(size, language))
         html.raw("</span>")
     }

@@ -10,6 +10,8 @@ struct PageFrame {
     /// What the search box shows.
     var query = ""
     var includesHidden = false
+    /// Whether there are times on the page.
+    var showsTimes = false
 
     /// The page as bytes.
     func page(_ content: (inout HTMLText) -> Void) -> [UInt8] {
@@ -40,23 +42,32 @@ struct PageFrame {
         html.raw("</header>\n<main>\n")
         content(&html)
         html.raw("</main>\n<footer>")
-        html.text(
-            Text("Horas en UTC. Para programas: ", "Times in UTC. For programs: ")[language])
+        if showsTimes { html.text(Text("Horas en UTC. ", "Times in UTC. ")[language]) }
+        html.text(Text("Para programas: ", "For programs: ")[language])
         html.raw("<a href=\"/openapi.json\">API</a></footer>\n</body>\n</html>\n")
         return html.bytes
     }
 
+    private static func canBeSent(_ path: RelativePath) -> Bool {
+        ShownText.isUTF8(path.bytes)
+            && ShownText.string(path.bytes).unicodeScalars.allSatisfy {
+                $0.properties.generalCategory != .control
+                    && $0.properties.generalCategory != .format
+            }
+    }
+
     private func searchForm(_ html: inout HTMLText) {
-        // A form can only send UTF-8: beneath a folder whose path is none, the nearest above that is one is searched.
+        // A form can't send what is not UTF-8, nor every control character: beneath such a folder the nearest above is
+        // searched; the box says where.
         var searched: RelativePath? = folder
-        while let path = searched, !ShownText.isUTF8(path.bytes) { searched = path.parent }
+        while let path = searched, !Self.canBeSent(path) { searched = path.parent }
         let place = searched ?? .root
         let label = Text("Buscar nombres", "Search names")[language]
         let hint =
             place.lastName.map { name in
                 let name = ShownText.string(name)
                 return Text("Buscar en \(name)", "Search in \(name)")[language]
-            } ?? label
+            } ?? Text("Buscar en todo", "Search everything")[language]
         html.raw("<form role=\"search\" action=\"/buscar_archivos\">\n")
         html.raw(
             "<input type=\"search\" name=\"q\" required maxlength=\"1024\" autocomplete=\"off\" aria-label=\""

@@ -167,6 +167,7 @@ extension Notice.Code {
         case .outOfTime: "tiempo_agotado"
         case .pathTooLong: "ruta_demasiado_larga"
         case .readError: "error_de_lectura"
+        case .treeTooLarge: "arbol_demasiado_grande"
         }
     }
 
@@ -185,6 +186,10 @@ extension Notice.Code {
                 "The path is too long to be asked for; what is inside was not looked at.")
         case .readError:
             Text("No se ha podido leer.", "It could not be read.")
+        case .treeTooLarge:
+            Text(
+                "Hay demasiados directorios de una vez; este no se ha mirado.",
+                "There are too many folders at once; this one was not looked at.")
         }
     }
 }

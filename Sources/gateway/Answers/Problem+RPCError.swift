@@ -19,6 +19,13 @@ extension Problem {
                     "\(daemon) está parado o reiniciándose.",
                     "\(daemon) is stopped or restarting."))
             retryAfter = 1
+        case .aborted:
+            self.init(
+                .serviceAbsent,
+                Text(
+                    "El árbol que se sirve no está en su sitio.",
+                    "The served tree is not in its place."))
+            retryAfter = 1
         case .resourceExhausted:
             self.init(.overload)
             retryAfter = 1
@@ -39,7 +46,7 @@ extension Problem {
                 Text(
                     "Este servidor no sirve nombres ocultos.",
                     "This server does not serve hidden names."), parameter: "ocultos")
-        case .noResources:
+        case .noResources, .treeAbsent:
             self.init(.overload)
             retryAfter = 1
         case .failed: self.init(.internalError)

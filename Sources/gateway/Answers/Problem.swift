@@ -58,6 +58,10 @@ extension Problem {
         let what =
             switch flaw.reason {
             case .nothingToSearch: Text("no dice qué buscar", "does not say what to search")
+            case .tooManyTerms:
+                Text(
+                    "tiene más de \(NameQuery.termCountMax) palabras",
+                    "has more than \(NameQuery.termCountMax) words")
             case .openQuote: Text("tiene una comilla sin cerrar", "has a quote that is not closed")
             case .emptyPhrase: Text("tiene una frase vacía", "has an empty phrase")
             case .quoteInsideWord:

@@ -2,13 +2,14 @@
 enum ProblemAnswer {
     static func answer(
         _ problem: Problem, identity: RequestIdentity, as form: Representation,
-        in language: Language
+        in language: Language, query: String
     ) -> Answer {
         var answer: Answer
         switch form {
         case .html:
             answer = Answer(
-                html: ProblemPage.bytes(problem, identity: identity, language: language),
+                html: ProblemPage.bytes(
+                    problem, identity: identity, language: language, query: query),
                 language: language)
         case .json:
             answer = Answer(json: json(problem, identity, language), language: language)

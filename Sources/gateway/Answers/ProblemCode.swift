@@ -1,5 +1,5 @@
 /// Every problem that a client can be told of: the last part of its `type`, its `codigo`.
-enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
+enum ProblemCode: String, Sendable, Hashable, CaseIterable {
     case unknownParameter = "parametro_desconocido"
     case repeatedParameter = "parametro_repetido"
     case invalidValue = "valor_invalido"
@@ -20,7 +20,6 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
     case targetTooLong = "uri_demasiado_larga"
     case headersTooLarge = "cabeceras_demasiado_grandes"
     case preconditionFailed = "precondicion_fallida"
-    case tooManyRequests = "demasiadas_peticiones"
     case notImplemented = "no_implementado"
     case unknownVersion = "version_http_no_admitida"
 
@@ -38,7 +37,6 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
         case .targetTooLong: 414
         case .headersTooLarge: 431
         case .preconditionFailed: 412
-        case .tooManyRequests: 429
         case .notImplemented: 501
         case .unknownVersion: 505
         case .internalError: 500
@@ -69,7 +67,6 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
         case .targetTooLong: Text("Dirección demasiado larga", "Address too long")
         case .headersTooLarge: Text("Cabeceras demasiado grandes", "Headers too large")
         case .preconditionFailed: Text("Condición no cumplida", "Precondition failed")
-        case .tooManyRequests: Text("Demasiadas peticiones", "Too many requests")
         case .notImplemented: Text("No implementado", "Not implemented")
         case .unknownVersion: Text("Versión de HTTP no admitida", "HTTP version not supported")
         }
@@ -152,10 +149,6 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
             Text(
                 "Lo pedido no cumple la condición que pone la petición.",
                 "What is asked for does not meet the request's own condition.")
-        case .tooManyRequests:
-            Text(
-                "Llegan demasiadas peticiones desde esta dirección.",
-                "Too many requests come from this address.")
         case .notImplemented:
             Text(
                 "El servidor no tiene lo que la petición supone.",
@@ -176,7 +169,7 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
                 "Leave it out or correct its name; /openapi.json has them all.")
         case .repeatedParameter: Text("Deja solo uno.", "Leave only one.")
         case .invalidValue:
-            Text("Corrige el valor; `detail` dice cómo.", "Correct the value; `detail` says how.")
+            Text("Corrige el valor.", "Correct the value.")
         case .invalidCursor:
             Text(
                 "Empieza la lista de nuevo, sin cursor, y no cambies los demás parámetros.",
@@ -220,10 +213,6 @@ enum ProblemCode: String, Error, Sendable, Hashable, CaseIterable {
             Text("Quita cabeceras o galletas.", "Leave headers or cookies out.")
         case .preconditionFailed:
             Text("Pídelo sin la condición.", "Ask for it without the condition.")
-        case .tooManyRequests:
-            Text(
-                "Espera los segundos que dice Retry-After y pide más despacio.",
-                "Wait for the seconds that Retry-After tells, and ask more slowly.")
         case .notImplemented: Text("Pídelo de otro modo.", "Ask for it in another way.")
         case .unknownVersion: Text("Usa HTTP/1.1 o HTTP/2.", "Use HTTP/1.1 or HTTP/2.")
         }

@@ -54,10 +54,18 @@ struct CursorSeal: Sendable {
     }
 
     private static func read(_ path: String) throws(KeyFailure) -> [UInt8]? {
-        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        // No link, and no wait for whoever would write into a FIFO.
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         if file < 0, errno == ENOENT { return nil }
         guard file >= 0 else { throw KeyFailure("open", path) }
         defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            status.st_uid == geteuid() || status.st_uid == 0, status.st_mode & 0o077 == 0
+        else {
+            errno = EPERM
+            throw KeyFailure("not a file of this user's alone", path)
+        }
         var key = [UInt8](repeating: 0, count: 33)
         let count = Glibc.read(file, &key, key.count)
         guard count == 32 else {

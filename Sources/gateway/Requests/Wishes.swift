@@ -1,4 +1,5 @@
 import FastCGI
+import FileModel
 
 /// In which form and language a client wants its answer.
 struct Wishes: Sendable {
@@ -6,11 +7,13 @@ struct Wishes: Sendable {
     private let accepted: Representation?
     private let namesFormat: Bool
     private let format: Representation?
+    private let target: Target
 
     init(_ request: Request, _ target: Target) {
         language = Language(acceptLanguage: request.header("Accept-Language"))
+        self.target = target
         accepted = Representation(accept: request.header("Accept"))
-        let values = Self.formats(in: target.query)
+        let values = Self.values(of: "formato", in: target.query)
         namesFormat = !values.isEmpty
         format = values.lazy.compactMap { Representation(rawValue: $0) }.first
     }
@@ -26,19 +29,25 @@ struct Wishes: Sendable {
         return accepted
     }
 
+    /// What was searched, for a page that lets people mend it.
+    var query: String {
+        Self.values(of: "q", in: target.query).first ?? ""
+    }
+
     /// The form of a problem: what was wished for, where that is known.
     var problemForm: Representation {
         format ?? accepted ?? .json
     }
 
-    /// The values of `formato` in a query, before anything else of it is judged.
-    private static func formats(in query: [UInt8]) -> [String] {
+    /// The values of a parameter in a query, before anything else of it is judged.
+    private static func values(of name: String, in query: [UInt8]) -> [String] {
         guard !query.isEmpty else { return [] }
+        let start = Array("\(name)=".utf8)
         return query.split(separator: UInt8(ascii: "&")).compactMap { piece in
             guard let text = PercentCoding.decoded(piece, plusIsSpace: true),
-                text.starts(with: "formato=".utf8)
+                text.starts(with: start)
             else { return nil }
-            return String(decoding: text.dropFirst(8), as: UTF8.self)
+            return ShownText.string(text.dropFirst(start.count))
         }
     }
 }
