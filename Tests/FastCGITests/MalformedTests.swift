@@ -29,6 +29,8 @@ internal import Testing
         ("long begin", Client.record(1, 1, [0, 1, 1, 0, 0, 0, 0, 0, 0])),
         ("empty begin", Client.record(1, 1, [])),
         ("begin twice", begin + begin + Client.begin(id: 2)),
+        ("a NUL in a name", Client.request(parameters: [("REQUEST_METHOD\0X", "GET")])),
+        ("a NUL in a value", Client.request(parameters: [("REQUEST_URI", "/\0x")])),
         ("role authorizer", Client.request(role: 2, parameters: [("A", "b")])),
         ("role filter", Client.request(role: 3, parameters: [("A", "b")])),
         ("role unknown", Client.request(role: 99, parameters: [("A", "b")])),

@@ -53,6 +53,27 @@ import Testing
         }
     }
 
+    @Test func `a daemon that is restarted within a long call is not seen by the client`() throws {
+        try withRunningPasarela { pasarela in
+            let daemon = try #require(pasarela.pid(of: .mserv1))
+            #expect(try pasarela.curl("/listar_archivos").status == 200)
+            kill(daemon, SIGSTOP)
+            let answer = Mutex<Int?>(nil)
+            Thread.detachNewThread {
+                let status = (try? pasarela.curl("/listar_archivos").status) ?? -1
+                answer.withLock { $0 = status }
+            }
+            // Longer than patience (1 s), which is for the time that a daemon is missed, not for the time that it takes.
+            let long = ContinuousClock.now + .milliseconds(1_500)
+            try wait(for: "a long call") { ContinuousClock.now > long }
+            #expect(answer.withLock { $0 } == nil)
+            pasarela.end(.mserv1, by: SIGKILL)
+            try pasarela.start(.mserv1)
+            try wait(for: "the answer") { answer.withLock { $0 != nil } }
+            #expect(answer.withLock { $0 } == 200)
+        }
+    }
+
     @Test func `an absent gateway is a 503 of nginx, and its return is seen at once`() throws {
         try withRunningPasarela { pasarela in
             pasarela.end(.gateway, by: SIGKILL)
