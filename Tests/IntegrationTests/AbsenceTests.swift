@@ -74,6 +74,35 @@ import Testing
         }
     }
 
+    @Test func `who asks a hung daemon for much leaves workers to the others`() throws {
+        let settings = ["PASARELA_DEADLINE": "3", "PASARELA_PATIENCE": "0"]
+        try withRunningPasarela(settings: settings) { pasarela in
+            let daemon = try #require(pasarela.pid(of: .mserv2))
+            kill(daemon, SIGSTOP)
+            defer { kill(daemon, SIGCONT) }
+            let codes = Mutex<String?>(nil)
+            Thread.detachNewThread {
+                let many = try? run([
+                    "curl", "--silent", "--insecure", "--http1.1", "--parallel",
+                    "--parallel-immediate", "--parallel-max", "100", "--write-out",
+                    "%{http_code}\n", "--output", "/dev/null",
+                    pasarela.url + "/buscar_archivos?q=x[1-90]",
+                ])
+                codes.withLock { $0 = many?.output ?? "" }
+            }
+            // The first that is one too many is told so at once; the others still wait.
+            try wait(for: "an overload") {
+                try pasarela.log(of: .gateway).contains("503 GET /buscar_archivos: sobrecarga")
+            }
+            #expect(try pasarela.curl("/listar_archivos").status == 200)
+            #expect(try pasarela.curl("/salud").status == 200)
+            try wait(for: "the end") { codes.withLock { $0 != nil } }
+            let counts = Dictionary(
+                grouping: (codes.withLock { $0 } ?? "").split(separator: "\n"), by: { $0 })
+            #expect(Set(counts.keys) == ["503", "504"], "\(counts.mapValues(\.count))")
+        }
+    }
+
     @Test func `an absent gateway is a 503 of nginx, and its return is seen at once`() throws {
         try withRunningPasarela { pasarela in
             pasarela.end(.gateway, by: SIGKILL)
