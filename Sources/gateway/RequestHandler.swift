@@ -52,6 +52,7 @@ struct RequestHandler: Sendable {
         let response = CommonHeaders.response(answer, to: request, id: identity.id)
         log.note(
             request, identity, route: route, status: response.status, problem: problem,
+            cause: problem?.cause ?? answer.cause,
             duration: ContinuousClock.now - start)
         return response
     }
@@ -180,7 +181,11 @@ struct RequestHandler: Sendable {
         answer.status = isReady ? 200 : 503
         answer.isNegotiated = false
         answer.isTagged = false
-        if !isReady { answer.headers.append(("Retry-After", "1")) }
+        if !isReady {
+            answer.headers.append(("Retry-After", "1"))
+            let absent = parts.filter { !$0.1 }.map(\.0).joined(separator: ", ")
+            answer.cause = "absent: \(absent)"
+        }
         return answer
     }
 

@@ -17,7 +17,7 @@ struct RequestLog: Sendable {
     /// Notes how a request ended.
     func note(
         _ request: Request, _ identity: RequestIdentity, route: Route?, status: Int,
-        problem: Problem?, duration: Duration
+        problem: Problem?, cause: String?, duration: Duration
     ) {
         let isSlow = duration >= slowRequest
         guard status >= 400 || isSlow || logsAll else { return }
@@ -34,10 +34,10 @@ struct RequestLog: Sendable {
             metadata["ERROR_TYPE"] = "\(problem.code.rawValue)"
             message += ": \(problem.code.rawValue)"
             if let parameter = problem.parameter { message += " (\(parameter))" }
-            if let cause = problem.cause { message += ": \(cause)" }
         } else if isSlow {
             message += ": slow"
         }
+        if let cause { message += ": \(cause)" }
         log.log(level: level(status), "\(message)", metadata: metadata)
     }
 

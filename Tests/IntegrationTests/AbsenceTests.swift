@@ -24,6 +24,8 @@ import Testing
             #expect(readiness.status == 503)
             #expect(readiness.body.contains("\"\(daemon.part.rawValue)\":{\"estado\":\"ausente\"}"))
             #expect(readiness.headers["retry-after"] == "1")
+            let told = "503 GET /salud/listo: absent: \(daemon.part.rawValue)"
+            #expect(try pasarela.log(of: .gateway).contains(told))
             // The other daemon does not mind.
             let other = Self.daemons.first { $0.part != daemon.part }
             #expect(try pasarela.curl(other?.target ?? "").status == 200)

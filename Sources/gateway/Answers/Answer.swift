@@ -13,6 +13,8 @@ struct Answer: Sendable {
     var isTagged = true
     /// Headers of this answer alone.
     var headers: [(name: String, value: String)] = []
+    /// For the log only: what the operator should know of it.
+    var cause: String?
     /// The answer's `ETag`, where it was made already.
     private(set) var entityTag: String?
 
