@@ -34,17 +34,16 @@ struct JSONText {
         }
     }
 
-    /// Appends a time as a string with its quotes.
-    ///
-    /// - Returns: false, and nothing is appended, where RFC 3339 can't write it.
-    mutating func time(_ time: Timestamp) -> Bool {
+    /// Appends `member` and a time as a string; nothing where RFC 3339 can't write it.
+    mutating func time(_ time: Timestamp, after member: StaticString) {
+        let start = bytes.count
+        raw(member)
         raw("\"")
         guard time.appendRFC3339(to: &bytes) else {
-            bytes.removeLast()
-            return false
+            bytes.removeSubrange(start...)
+            return
         }
         raw("\"")
-        return true
     }
 
     /// Appends a string with its quotes.

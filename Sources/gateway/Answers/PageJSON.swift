@@ -118,10 +118,7 @@ struct PageJSON {
             json.raw(",\"tamano\":")
             json.number(Int(size))
         }
-        if let modified = entry.modified, modified.civil != nil {
-            json.raw(",\"modificado\":")
-            _ = json.time(modified)
-        }
+        if let modified = entry.modified { json.time(modified, after: ",\"modificado\":") }
         if let target = entry.target {
             json.raw(",\"destino\":\"")
             let wellFormed = json.escaped(target)

@@ -3,7 +3,8 @@ import Threads
 /// One flight for many: identical requests at the same time share one call to a daemon.
 ///
 /// A request joins only a flight that starts after it came in, so what the flight sees is fresh for all aboard. Of each
-/// key at most one flight is under way and one waits for it, however many ask.
+/// key one flight is under way and one waits for it, however many ask; a flight that is waited for longer than patience
+/// is joined by the next.
 final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
     /// One call, made by its pilot, and what it brought.
     private final class Flight: Sendable {

@@ -25,7 +25,6 @@ struct ListParameters: Sendable {
     private(set) var kinds = EntryKinds.all
     private(set) var includesHidden = false
     private(set) var total = TotalWish.automatic
-    private(set) var format: Representation?
     /// `q` as typed.
     private(set) var text: String?
     /// Whether a filter was given, so that a search needs no `q`.
@@ -75,7 +74,8 @@ struct ListParameters: Sendable {
         case "ocultos": includesHidden = try parameter.flag()
         case "total":
             total = try parameter.choice(["exacto": .exact, "no": .none, "auto": .automatic])
-        case "formato": format = try parameter.choice(["json": .json, "html": .html])
+        // Only judged here: it was read with what the client wishes for, before all else (`Wishes`).
+        case "formato": _ = try parameter.choice(["json": Representation.json, "html": .html])
         case "q" where endpoint == .search: text = try Self.query(parameter)
         default: return false
         }
