@@ -10,8 +10,8 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing --explicit-target-dependency-
 # only report that it ran nothing.
 TEST_FLAGS := $(SWIFT_FLAGS) --disable-testable-imports --disable-xctest
 
-PROTOS := Sources/ArchiveProtocol/Protos
-GENERATED := Sources/ArchiveProtocol/Generated
+# Folders with Protos/ and, generated from them, Generated/: each part's own.
+PROTO_FOLDERS := Sources/ArchiveProtocol Sources/Backlog Sources/gateway/Administration Sources/gateway/Tickets
 # Checks the protos; a binary in a Python package.
 BUF := buf-bin==1.75.0
 
@@ -29,7 +29,7 @@ build: packages-run require-swift ## the three services, into .build/release
 	swift build $(SWIFT_FLAGS)
 
 # `exec` and --pdeathsig: the supervisor gets the signals that make gets, and does not outlive it.
-run: run-check build ## serve ROOT=folder on ADDRESS=127.0.0.1 PORT=5000 until Ctrl-C
+run: run-check $(if $(filter yes,$(BROKER)),packages-broker) build ## serve ROOT=folder on ADDRESS=127.0.0.1 PORT=5000 until Ctrl-C; BROKER=yes: with RabbitMQ
 	@exec setpriv --pdeathsig TERM systemd/local/run $(run-settings)
 
 # Before the long build.
@@ -41,20 +41,21 @@ test: packages-test build .venv/complete ## all tests; FILTER=regular expression
 
 lint: packages-lint build .venv/complete ## format, imports, protos, generated code, scripts
 	$(swift-files) | xargs -0r swift format lint --strict --parallel --configuration .swift-format
-	.venv/bin/buf lint $(PROTOS)
+	for folder in $(PROTO_FOLDERS); do .venv/bin/buf lint $$folder/Protos; done
 	$(scripts) | xargs -0r shellcheck
-	rm -rf .build/generated && mkdir -p .build/generated
 	swift build $(SWIFT_FLAGS) --product protoc-gen-swift
-	$(call generate,.build/generated)
-	diff -r .build/generated $(GENERATED) || { echo 'The protos say something else: make proto' >&2; exit 1; }
+	rm -rf .build/generated
+	for folder in $(PROTO_FOLDERS); do $(call generate,$$folder/Protos,.build/generated/$$folder); done
+	for folder in $(PROTO_FOLDERS); do diff -r .build/generated/$$folder $$folder/Generated || \
+		{ echo 'The protos say something else: make proto' >&2; exit 1; }; done
 
 format: require-swift ## lay out the Swift files as `make lint` wants them
 	$(swift-files) | xargs -0r swift format --in-place --parallel --configuration .swift-format
 
-proto: packages-lint packages-run require-swift ## generate the code of Sources/ArchiveProtocol/Protos again
+proto: packages-lint packages-run require-swift ## generate the code of all Protos/ again
 	swift build $(SWIFT_FLAGS) --product protoc-gen-swift
-	mkdir -p $(GENERATED) && rm -f $(GENERATED)/*.pb.swift
-	$(call generate,$(GENERATED))
+	for folder in $(PROTO_FOLDERS); do \
+		rm -f $$folder/Generated/*.pb.swift; $(call generate,$$folder/Protos,$$folder/Generated); done
 
 bench: packages-bench build .venv/bench ## ours beside the peers: speed, CPU, memory
 	Tests/Benchmarks/run
@@ -79,17 +80,16 @@ FORCE:
 	.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-run-settings = $(foreach name,ROOT ADDRESS PORT,$(call quoted,$(name)))
+run-settings = $(foreach name,ROOT ADDRESS PORT BROKER,$(call quoted,$(name)))
 
 # NAME=value as one word of the shell; a $ in it is no variable of make's.
 quoted = $(1)='$(subst ','\'',$(value $(1)))'
 
 # Commands that list files, NUL-separated.
-swift-files = find Package.swift Sources Tests -name '*.swift' -not -path '$(GENERATED)/*' -print0
+swift-files = find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' -print0
 scripts = find .ci nginx systemd Tests -type f -exec awk 'FNR == 1 && /^\#!.*[\/ ](ba)?sh( |$$)/ { printf "%s%c", FILENAME, 0 }' {} +
 
-# The code of every proto, into folder $(1).
-generate = protoc --plugin=protoc-gen-swift=.build/release/protoc-gen-swift --proto_path=$(PROTOS) \
+# The code of every proto in folder $(1), into folder $(2).
+generate = mkdir -p $(2); protoc --plugin=protoc-gen-swift=.build/release/protoc-gen-swift --proto_path=$(1) \
 	--swift_opt=Visibility=Internal --swift_opt=UseAccessLevelOnImports=true \
-	--swift_opt=FileNaming=PathToUnderscores --swift_out=$(1) \
-	$$(cd $(PROTOS) && find * -name '*.proto' | sort)
+	--swift_opt=FileNaming=PathToUnderscores --swift_out=$(2) $$(cd $(1) && find * -name '*.proto' | sort)

@@ -21,6 +21,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         // Without its traits: they reach the compiler in the order of a hashed set, so it would be built again and again.
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
@@ -31,6 +32,8 @@ let package = Package(
         .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
         .systemLibrary(
             name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
@@ -52,6 +55,16 @@ let package = Package(
             name: "Listing", dependencies: ["RootedFiles", "FileModel"], swiftSettings: strict),
         .target(
             name: "NameIndex", dependencies: ["RootedFiles", "FileModel"], swiftSettings: strict),
+        .target(
+            name: "RabbitMQ", dependencies: ["CLinux", "CRabbitMQ"], swiftSettings: strict),
+        .target(
+            name: "Backlog",
+            dependencies: [
+                "RabbitMQ", "Threads", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["Protos"], swiftSettings: strict),
         .target(
             name: "Systemd",
             dependencies: ["CSystemd", .product(name: "Logging", package: "swift-log")],
@@ -75,10 +88,12 @@ let package = Package(
         .executableTarget(
             name: "gateway",
             dependencies: [
-                "ArchiveProtocol", "COpenSSL", "FastCGI", "FileModel", "RPC", "Service",
-                "Threads", .product(name: "Logging", package: "swift-log"),
+                "ArchiveProtocol", "Backlog", "COpenSSL", "FastCGI", "FileModel", "RPC", "RabbitMQ",
+                "Service", "Threads", .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
+            exclude: ["Administration/Protos", "Tickets/Protos"],
             resources: [.embedInCode("Answers/openapi.json")], swiftSettings: strict),
         .executableTarget(
             name: "mserv1",
@@ -137,12 +152,26 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["FastCGI", "FileModel", "RPC", "TestSupport", "Threads", "gateway"],
+            dependencies: [
+                "Backlog", "FastCGI", "FileModel", "RPC", "TestSupport", "Threads", "gateway",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "FastCGITests", dependencies: ["FastCGI", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "RPCTests", dependencies: ["RPC", "CLinux", "Threads"], swiftSettings: strict),
+        .testTarget(
+            name: "RabbitMQTests", dependencies: ["RabbitMQ", "TestSupport", "Threads"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "BacklogTests",
+            dependencies: [
+                "Backlog", "RabbitMQ", "TestSupport", "Threads",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "IntegrationTests", swiftSettings: strict),
     ]
 )

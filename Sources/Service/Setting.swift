@@ -46,6 +46,28 @@ extension Setting where Value == String {
     }
 }
 
+extension Setting where Value == String? {
+    /// A setting that may be left out; an empty value is none.
+    public static func optional(
+        _ name: String, fallback: String? = nil, takes: String, purpose: String,
+        parse: @escaping @Sendable (String) -> String?
+    ) -> Setting {
+        Setting(name, fallback: fallback ?? "", takes: takes, purpose: purpose) { text in
+            if text.isEmpty { return .some(nil) }
+            return parse(text).map { .some($0) } ?? nil
+        }
+    }
+
+    /// An absolute path that may be left out.
+    public static func optionalPath(
+        _ name: String, fallback: String?, purpose: String
+    ) -> Setting {
+        optional(name, fallback: fallback, takes: "an absolute path", purpose: purpose) { text in
+            text.hasPrefix("/") ? text : nil
+        }
+    }
+}
+
 extension Setting where Value == Bool {
     /// `yes` or `no`.
     public static func flag(_ name: String, fallback: Bool, purpose: String) -> Setting {
@@ -111,6 +133,16 @@ extension Setting where Value == Duration {
             }
             let bounds = (range.lowerBound * 1_000)...(range.upperBound * 1_000)
             return bounds.contains(milliseconds) ? .milliseconds(milliseconds) : nil
+        }
+    }
+}
+
+extension Setting where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
+    /// One of some words.
+    public static func choice(_ name: String, fallback: Value, purpose: String) -> Setting {
+        let words = Value.allCases.map(\.rawValue).joined(separator: " or ")
+        return Setting(name, fallback: fallback.rawValue, takes: words, purpose: purpose) { text in
+            Value(rawValue: text)
         }
     }
 }

@@ -5,17 +5,45 @@ public import Logging
 public struct SharedSettings: Sendable {
     /// Every variable of the three services.
     public static let allNames: Set<String> = [
-        "PASARELA_DEADLINE", "PASARELA_GATEWAY_SOCKET", "PASARELA_HIDDEN", "PASARELA_LOG_LEVEL",
-        "PASARELA_LOG_REQUESTS", "PASARELA_MSERV1_SOCKET", "PASARELA_MSERV2_SOCKET",
-        "PASARELA_PATIENCE", "PASARELA_ROOT", "PASARELA_RPC_THREADS", "PASARELA_RUNTIME_DIR",
-        "PASARELA_SLOW_REQUEST", "PASARELA_SOCKET_MODE", "PASARELA_STATE_DIR",
-        "PASARELA_WALK_BUDGET", "PASARELA_WORKERS",
+        "PASARELA_ANSWER_LIFE",
+        "PASARELA_BACKLOG_BYTES",
+        "PASARELA_BACKLOG_TICKETS",
+        "PASARELA_CONTROL_SOCKET",
+        "PASARELA_DEADLINE",
+        "PASARELA_FAIL_POINT",
+        "PASARELA_GATEWAY_SOCKET",
+        "PASARELA_HIDDEN",
+        "PASARELA_LOG_LEVEL",
+        "PASARELA_LOG_REQUESTS",
+        "PASARELA_METRICS",
+        "PASARELA_MSERV1_SOCKET",
+        "PASARELA_MSERV2_SOCKET",
+        "PASARELA_PATIENCE",
+        "PASARELA_RABBITMQ_CA_FILE",
+        "PASARELA_RABBITMQ_CREDENTIALS_FILE",
+        "PASARELA_RABBITMQ_URL",
+        "PASARELA_REPLAY_RATE",
+        "PASARELA_ROOT",
+        "PASARELA_RPC_THREADS",
+        "PASARELA_RUNTIME_DIR",
+        "PASARELA_SLOW_REQUEST",
+        "PASARELA_SOCKET_MODE",
+        "PASARELA_STATE_DIR",
+        "PASARELA_TICKET_ATTEMPTS",
+        "PASARELA_TICKET_LIFE",
+        "PASARELA_TRACE_LIFE",
+        "PASARELA_TREE",
+        "PASARELA_TREE_KEY_FILE",
+        "PASARELA_WALK_BUDGET",
+        "PASARELA_WORKERS",
     ]
 
     /// The folder of the sockets.
     public let runtimeFolder: Setting<String>
     /// The socket that nginx speaks to.
     public let gatewaySocket: Setting<String>
+    /// The socket that the command line speaks to.
+    public let controlSocket: Setting<String>
     /// The socket of mserv1.
     public let mserv1Socket: Setting<String>
     /// The socket of mserv2.
@@ -31,11 +59,14 @@ public struct SharedSettings: Sendable {
     public init(_ settings: Settings) throws(Settings.Flaw) {
         runtimeFolder = .path(
             "PASARELA_RUNTIME_DIR", fallback: Self.defaultRuntimeFolder(settings),
-            purpose: "folder of the three sockets")
+            purpose: "folder of the sockets")
         let folder = try settings.value(runtimeFolder)
         gatewaySocket = .socket(
             "PASARELA_GATEWAY_SOCKET", fallback: "\(folder)/gateway.sock",
             purpose: "FastCGI socket, for nginx")
+        controlSocket = .socket(
+            "PASARELA_CONTROL_SOCKET", fallback: "\(folder)/gateway-control.sock",
+            purpose: "gRPC socket of gateway, for its command line")
         mserv1Socket = .socket(
             "PASARELA_MSERV1_SOCKET", fallback: "\(folder)/mserv1.sock",
             purpose: "gRPC socket of mserv1")

@@ -18,3 +18,13 @@ extension Duration {
         return overflow || past ? (components.seconds < 0 ? .min : .max) : total
     }
 }
+
+/// The time of day, which may jump.
+public enum WallClock {
+    /// Now, in milliseconds since 1970-01-01T00:00:00Z.
+    public static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}

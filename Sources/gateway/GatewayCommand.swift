@@ -1,4 +1,5 @@
 import ArgumentParser
+import Backlog
 import FastCGI
 import Logging
 import Service
@@ -11,10 +12,20 @@ struct GatewayCommand: ServiceCommand {
         commandName: "gateway",
         abstract: "Answers Pasarela's HTTP API behind nginx.",
         discussion: GatewayConfiguration.table(.ofProcess()).text,
-        version: pasarelaVersion)
+        version: pasarelaVersion,
+        subcommands: [BacklogCommand.self])
 
     @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
     var checkConfig = false
+
+    @Flag(help: .hidden)
+    var failPoints = false
+
+    func validate() throws {
+        guard failPoints else { return }
+        for point in FailPoint.allCases { print(point.rawValue) }
+        throw ExitCode.success
+    }
 
     static func configuration(
         from settings: Settings
@@ -27,22 +38,58 @@ struct GatewayCommand: ServiceCommand {
     }
 
     static func serve(_ configuration: GatewayConfiguration, log: Logger) throws {
-        let seal = CursorSeal(key: configuration.cursorKey)
-        let daemons = Daemons(configuration)
+        if let failPoint = configuration.failPoint, FailPoint.arm(failPoint) {
+            log.notice("kills itself at \(failPoint)")
+        }
+        // First of all: it says in one line that another gateway runs. Who connects meanwhile waits.
+        let socket = try ListeningSocket(
+            path: configuration.socketPath, mode: configuration.socketMode)
+        do {
+            try serve(configuration, on: socket, log: log)
+        } catch {
+            socket.unlink()
+            throw error
+        }
+    }
+
+    private static func serve(
+        _ configuration: GatewayConfiguration, on socket: ListeningSocket, log: Logger
+    ) throws {
+        let daemons = Daemons(configuration, log: log)
+        let answers = ListAnswers(
+            daemons: daemons, seal: CursorSeal(key: configuration.cursorKey))
+        let processor = TicketProcessor(answers: answers, log: log)
+        let backlog = try Backlog(configuration.tickets.backlog, log: log) { (_, request, id) in
+            processor.attempt(request, of: id)
+        }
+        let tickets = TicketDesk(backlog: backlog, workers: configuration.workers)
         let handler = RequestHandler(
-            daemons: daemons, seal: seal, log: RequestLog(configuration, log),
-            patience: configuration.patience)
+            daemons: daemons,
+            lists: ListDesk(
+                answers: answers, tickets: tickets, patience: configuration.patience),
+            tickets: tickets, log: RequestLog(configuration, log), metrics: Metrics(),
+            metricsAudience: configuration.metricsAudience)
         var responding = ResponderConfiguration()
         responding.workers = configuration.workers
         let responder = Responder(configuration: responding) { handler.response(to: $0) }
-        let socket = try ListeningSocket(
-            path: configuration.socketPath, mode: configuration.socketMode)
+        let control = ControlServer(backlog: backlog, path: configuration.controlSocket)
+
+        try backlog.start()
+        for daemon in daemons.all {
+            try daemon.watch.start(
+                telling: .init(
+                    tell: { backlog.tell(daemon.name, isWell: $0) },
+                    hasWork: { backlog.hasWork(daemon.name) }))
+        }
+        try control.start()
         try responder.start(listeningOn: socket.descriptor)
         log.info("ready: answers at \(configuration.socketPath)")
         StopSignals.wait()
         log.info("stopping")
         socket.unlink()
+        control.stop()
         try stop(responder, daemons)
+        backlog.stop()
         log.info("stopped")
     }
 

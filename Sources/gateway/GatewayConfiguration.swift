@@ -8,8 +8,15 @@ struct GatewayConfiguration: Sendable {
     let socketMode: Int
     let mserv1Socket: String
     let mserv2Socket: String
-    /// The key of the cursors, which outlives a restart in the state folder.
+    let controlSocket: String
+    /// The key of the cursors, which outlives a restart in the state folder; where the hosts of a tree share a key, one
+    /// made of that.
     let cursorKey: [UInt8]
+    let tickets: TicketConfiguration
+    /// Who may read the figures.
+    let metricsAudience: MetricsAudience
+    /// Where to kill the gateway, for tests.
+    let failPoint: String?
     /// Requests that are carried at the same time.
     let workers: Int
     /// How long a request waits for a daemon that is absent.
@@ -25,9 +32,16 @@ struct GatewayConfiguration: Sendable {
         let own = OwnSettings(settings)
         socketPath = try settings.value(shared.gatewaySocket)
         socketMode = try settings.value(own.socketMode)
+        controlSocket = try settings.value(shared.controlSocket)
         mserv1Socket = try settings.value(shared.mserv1Socket)
         mserv2Socket = try settings.value(shared.mserv2Socket)
-        cursorKey = try Self.cursorKey(inFolder: try settings.value(own.stateFolder))
+        let folder = try settings.value(own.stateFolder)
+        let ownKey = try Self.cursorKey(inFolder: folder)
+        tickets = try TicketConfiguration(
+            settings, folder: folder, services: ["mserv1", "mserv2"], ownKey: SecretKey(ownKey))
+        cursorKey = tickets.treeKey?.derived(for: "cursors").bytes ?? ownKey
+        metricsAudience = try settings.value(own.metricsAudience)
+        failPoint = try settings.value(own.failPoint)
         workers = try settings.value(own.workers)
         patience = try settings.value(own.patience)
         deadline = try settings.value(own.deadline)
@@ -57,6 +71,12 @@ struct GatewayConfiguration: Sendable {
         let patience = Setting.seconds(
             "PASARELA_PATIENCE", fallback: "1", in: 0...30,
             purpose: "how long a request waits for a daemon that is absent")
+        let metricsAudience = Setting<MetricsAudience>.choice(
+            "PASARELA_METRICS", fallback: .loopback, purpose: "who may read /metricas")
+        let failPoint = Setting.optional(
+            "PASARELA_FAIL_POINT", takes: "a name of --fail-points, or NAME:N for its N-th passing",
+            purpose: "for tests: where the gateway kills itself"
+        ) { $0 }
         let deadline = Setting.seconds(
             "PASARELA_DEADLINE", fallback: "10", in: 1...30,
             purpose: "how long a daemon may take for an answer")
@@ -85,11 +105,14 @@ struct GatewayConfiguration: Sendable {
         table.add(own.workers)
         table.add(own.patience)
         table.add(own.deadline)
+        TicketConfiguration.add(to: &table, settings)
+        table.add(own.metricsAudience)
         // An environment that can't be read shows its flaw when the service starts; the help is shown without it.
         if let shared = try? SharedSettings(settings) {
             table.add(shared.runtimeFolder)
             table.add(shared.gatewaySocket)
             table.add(own.socketMode)
+            table.add(shared.controlSocket)
             table.add(shared.mserv1Socket)
             table.add(shared.mserv2Socket)
             table.add(shared.logLevel)

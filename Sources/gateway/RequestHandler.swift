@@ -1,36 +1,16 @@
+import Backlog
 import FastCGI
 import FileModel
-import RPC
 
 /// Answers requests: what HTTP means, from the request's bytes to the answer's.
 struct RequestHandler: Sendable {
     let daemons: Daemons
-    let seal: CursorSeal
+    let lists: ListDesk
+    let tickets: TicketDesk
     let log: RequestLog
-    /// Lists that are being made now.
-    let flights: SharedFlights<ListKey, Result<Answer, Problem>>
-
-    /// What makes two requests for a list the same: all that their answers depend on.
-    struct ListKey: Hashable, Sendable {
-        let endpoint: ListParameters.Endpoint
-        let query: [UInt8]
-        let form: Representation
-        let language: Language
-    }
-
-    init(daemons: Daemons, seal: CursorSeal, log: RequestLog, patience: Duration) {
-        self.daemons = daemons
-        self.seal = seal
-        self.log = log
-        // An absent daemon was still absent when the last try failed: after all of them had come in.
-        flights = SharedFlights(patience: patience) { outcome in
-            if case .failure(let problem) = outcome {
-                problem.code == .serviceAbsent
-            } else {
-                false
-            }
-        }
-    }
+    let metrics: Metrics
+    /// Who may read the figures.
+    let metricsAudience: MetricsAudience
 
     /// The response to one request. Whatever happens, there is one.
     func response(to request: Request) -> Response {
@@ -47,13 +27,14 @@ struct RequestHandler: Sendable {
             problem = error
             answer = ProblemAnswer.answer(
                 error, identity: identity, as: wishes.problemForm, in: wishes.language,
-                query: wishes.query)
+                query: wishes.query, methods: route?.methods ?? Route.readingMethods)
         }
         let response = CommonHeaders.response(answer, to: request, id: identity.id)
+        let duration = ContinuousClock.now - start
+        metrics.count(route: route, status: response.status, duration: duration)
         log.note(
             request, identity, route: route, status: response.status, problem: problem,
-            cause: problem?.cause ?? answer.cause,
-            duration: ContinuousClock.now - start)
+            cause: problem?.cause ?? answer.cause, duration: duration)
         return response
     }
 
@@ -62,81 +43,67 @@ struct RequestHandler: Sendable {
         _ identity: RequestIdentity
     ) throws(Problem) -> Answer {
         guard let route else { throw Problem(.unknownRoute) }
-        guard request.method == "GET" || request.method == "HEAD" else {
-            throw Problem(.methodNotAllowed)
-        }
+        guard route.allows(request.method) else { throw Problem(.methodNotAllowed) }
         switch route {
-        case .list: return try list(.list, target, wishes, identity)
-        case .search: return try list(.search, target, wishes, identity)
-        case .home: return try home(target, wishes, identity)
+        case .list: return try list(.list, as: wishes.form(), request, target, wishes, identity)
+        case .search: return try list(.search, as: wishes.form(), request, target, wishes, identity)
+        case .home: return try list(.home, as: .html, request, target, wishes, identity)
+        case .ticket(let id): return try ticket(id, request, target, wishes)
+        case .ticketResult(let id): return try result(of: id, target)
         case .problem(let code): return try explanation(of: code, target, wishes)
         case .health: return try health(target)
         case .readiness: return try readiness(target)
+        case .metrics: return try figures(request, target)
         case .openAPI: return try openAPI(target)
         }
     }
 
-    /// `/listar_archivos`, `/buscar_archivos`.
+    /// `/listar_archivos`, `/buscar_archivos`, `/`.
     private func list(
-        _ endpoint: ListParameters.Endpoint, _ target: Target, _ wishes: Wishes,
-        _ identity: RequestIdentity
+        _ page: ListRequest.Page, as form: Representation, _ request: Request, _ target: Target,
+        _ wishes: Wishes, _ identity: RequestIdentity
     ) throws(Problem) -> Answer {
-        let form = try wishes.form()
-        let key = ListKey(
-            endpoint: endpoint, query: target.query, form: form, language: wishes.language)
-        let outcome = flights.cargo(for: key) {
-            do throws(Problem) {
-                return .success(try list(key, identity))
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try outcome.get()
+        let asked = ListRequest(
+            page: page, query: target.query, form: form, language: wishes.language)
+        return try lists.answer(
+            to: asked, mayBecomeTicket: request.method == "GET",
+            preferring: Preferences(prefer: request.header("Prefer")), for: identity)
     }
 
-    private func list(_ key: ListKey, _ identity: RequestIdentity) throws(Problem) -> Answer {
-        let parameters = try ListParameters(key.query, of: key.endpoint)
-        let place = try place(of: parameters)
-        let page = try daemons.page(parameters, after: place, for: identity)
-        let cursor = page.next.map { seal.seal($0, of: parameters.identity) }
-        var answer: Answer
-        switch key.form {
-        case .json:
-            answer = Answer(
-                json: PageJSON.bytes(page, parameters, cursor: cursor, language: key.language),
-                language: key.language)
-        case .html:
-            answer = Answer(
-                html: ListPage.bytes(page, parameters, cursor: cursor, language: key.language),
-                language: key.language)
+    /// `/solicitudes/{id}`: how a ticket stands; who deletes it forgets it.
+    private func ticket(
+        _ id: String, _ request: Request, _ target: Target, _ wishes: Wishes
+    ) throws(Problem) -> Answer {
+        if request.method == "DELETE" {
+            try ParameterReader.refuseAll(target.query)
+            try tickets.delete(id)
+            return .done
         }
-        if let cursor {
-            let next = parameters.target(changing: ["cursor": Array(cursor.utf8)])
-            answer.headers.append(("Link", "<\(next)>; rel=\"next\""))
+        let form = try wishes.form()
+        try ParameterReader.refuseAll(target.query)
+        let wait = Preferences(prefer: request.header("Prefer")).wait
+        let (ticket, problem, hasWaited) = try tickets.ticket(id, waiting: wait)
+        var answer = TicketDocument.answer(
+            ticket, problem: problem, as: form, in: wishes.language)
+        if ticket.state == .answered {
+            answer.status = 303
+            answer.headers.append(("Location", "\(TicketDocument.path(ticket))/resultado"))
         }
-        answer.tag()
+        if hasWaited, let wait { ListDesk.note("wait=\(wait)", in: &answer) }
         return answer
     }
 
-    private func place(of parameters: ListParameters) throws(Problem) -> ListPosition? {
-        guard let cursor = parameters.cursor else { return nil }
-        guard let place = seal.open(cursor, of: parameters.identity) else {
-            throw Problem(.invalidCursor, parameter: "cursor")
-        }
-        return place
-    }
-
-    /// `/`: the root, as a page, folders first, as people look for them.
-    private func home(
-        _ target: Target, _ wishes: Wishes, _ identity: RequestIdentity
-    ) throws(Problem) -> Answer {
+    /// `/solicitudes/{id}/resultado`: what the direct request would have been answered with.
+    private func result(of id: String, _ target: Target) throws(Problem) -> Answer {
         try ParameterReader.refuseAll(target.query)
-        let parameters = try ListParameters(Array("directorios_primero=true".utf8), of: .list)
-        let page = try daemons.page(parameters, after: nil, for: identity)
-        let cursor = page.next.map { seal.seal($0, of: parameters.identity) }
-        return Answer(
-            html: ListPage.bytes(page, parameters, cursor: cursor, language: wishes.language),
-            language: wishes.language)
+        let (ticket, request, kept) = try tickets.result(id)
+        var answer = kept.answer
+        answer.headers.append(("Content-Location", request.target))
+        var time: [UInt8] = []
+        if TicketDocument.time(ticket.changed ?? ticket.created).appendRFC3339(to: &time) {
+            answer.headers.append(("Pasarela-Respondida", String(decoding: time, as: UTF8.self)))
+        }
+        return answer
     }
 
     /// `/problemas/CODIGO`.
@@ -166,15 +133,24 @@ struct RequestHandler: Sendable {
     /// `/salud/listo`: whether all parts are well; 503 when a daemon is absent.
     private func readiness(_ target: Target) throws(Problem) -> Answer {
         try ParameterReader.refuseAll(target.query)
-        let parts = [daemons.listing, daemons.search].map { ($0.name, $0.isWell()) }
+        let parts = daemons.all.map { ($0.name, $0.isWell()) }
         let isReady = parts.allSatisfy(\.1)
+        let figures = tickets.backlog.figures()
         var json = JSONText()
-        json.raw(isReady ? "{\"estado\":\"bien\"" : "{\"estado\":\"degradado\"")
+        let isWhole = isReady && !figures.brokerState.isDisconnected
+        json.raw(isWhole ? "{\"estado\":\"bien\"" : "{\"estado\":\"degradado\"")
         json.raw(",\"partes\":{")
-        for (index, part) in parts.enumerated() {
-            if index > 0 { json.raw(",") }
+        for part in parts {
             json.string(part.0)
-            json.raw(part.1 ? ":{\"estado\":\"bien\"}" : ":{\"estado\":\"ausente\"}")
+            json.raw(part.1 ? ":{\"estado\":\"bien\"}," : ":{\"estado\":\"ausente\"},")
+        }
+        json.raw("\"backlog\":{\"estado\":\"bien\",\"en_espera\":")
+        json.number(figures.waiting.values.reduce(0, +))
+        json.raw("}")
+        switch figures.brokerState {
+        case .none: break
+        case .connected: json.raw(",\"rabbitmq\":{\"estado\":\"bien\"}")
+        case .disconnected: json.raw(",\"rabbitmq\":{\"estado\":\"ausente\"}")
         }
         json.raw("}}\n")
         var answer = Answer(json: json.bytes)
@@ -186,6 +162,27 @@ struct RequestHandler: Sendable {
             let absent = parts.filter { !$0.1 }.map(\.0).joined(separator: ", ")
             answer.cause = "absent: \(absent)"
         }
+        return answer
+    }
+
+    /// `/metricas`: the figures for Prometheus, for who is near enough.
+    private func figures(_ request: Request, _ target: Target) throws(Problem) -> Answer {
+        try ParameterReader.refuseAll(target.query)
+        guard metricsAudience.includes(request.parameter("REMOTE_ADDR")) else {
+            throw Problem(
+                .noPermission,
+                Text(
+                    "Las cifras se dan solo a esta máquina.",
+                    "The figures are given to this machine only."))
+        }
+        let text = metrics.text(
+            figures: tickets.backlog.figures(),
+            daemons: daemons.all.map {
+                (name: $0.name, isWell: $0.watch.isWell, waiting: $0.watch.waiting)
+            })
+        var answer = Answer(kept: text, contentType: Metrics.contentType)
+        answer.isNegotiated = false
+        answer.isTagged = false
         return answer
     }
 

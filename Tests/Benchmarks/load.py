@@ -59,8 +59,8 @@ class Row:
             max(0.0, others), failed))
 
 
-def h2load(url, clients, count, limit=30):
-    """(requests a second, ascending milliseconds of the answers with 200, failures). HTTP/1.1, kept connections."""
+def h2load(url, clients, count, limit=30, status="200"):
+    """(requests a second, ascending milliseconds of the answers with `status`, failures). HTTP/1.1, kept connections."""
     with tempfile.NamedTemporaryFile(prefix="pasarela-h2load-") as log:
         done = subprocess.run(
             ["timeout", str(limit), "h2load", "--h1", "-t1", f"-c{clients}", f"-n{count}",
@@ -70,5 +70,5 @@ def h2load(url, clients, count, limit=30):
     rate = re.search(r"finished in .*?, ([\d.]+) req/s", done.stdout)
     if not rate:
         raise RuntimeError(f"h2load {url}: {done.stdout[-300:]}{done.stderr[-300:]}")
-    times = sorted(int(line[2]) / 1000 for line in lines if line[1] == "200")
+    times = sorted(int(line[2]) / 1000 for line in lines if line[1] == status)
     return float(rate[1]), times, count - len(times)

@@ -27,6 +27,11 @@ import Testing
             variables += [
                 "PASARELA_STATE_DIR", "PASARELA_WORKERS", "PASARELA_PATIENCE", "PASARELA_DEADLINE",
                 "PASARELA_GATEWAY_SOCKET", "PASARELA_MSERV1_SOCKET", "PASARELA_MSERV2_SOCKET",
+                "PASARELA_BACKLOG_TICKETS", "PASARELA_BACKLOG_BYTES", "PASARELA_TICKET_LIFE",
+                "PASARELA_ANSWER_LIFE", "PASARELA_TRACE_LIFE", "PASARELA_TICKET_ATTEMPTS",
+                "PASARELA_REPLAY_RATE", "PASARELA_RABBITMQ_URL", "PASARELA_TREE",
+                "PASARELA_RABBITMQ_CREDENTIALS_FILE", "PASARELA_RABBITMQ_CA_FILE",
+                "PASARELA_TREE_KEY_FILE", "PASARELA_METRICS", "PASARELA_CONTROL_SOCKET",
             ]
         case "mserv1": variables += ["PASARELA_ROOT", "PASARELA_HIDDEN", "PASARELA_MSERV1_SOCKET"]
         default:
@@ -40,7 +45,8 @@ import Testing
             let row = help.output.components(separatedBy: "\n  \(variable)").dropFirst().first?
                 .components(separatedBy: "\n  PASARELA_").first
             #expect(
-                row?.contains("default") == true || row?.contains("must be set") == true,
+                ["default", "must be set", "may be left out"]
+                    .contains { row?.contains($0) == true },
                 "\(variable): \(help.output)")
         }
     }
@@ -56,7 +62,9 @@ import Testing
         ("gateway", "PASARELA_WORKERS", "many"), ("gateway", "PASARELA_WORKERS", "0"),
         ("gateway", "PASARELA_PATIENCE", "-1"), ("gateway", "PASARELA_PATIENCE", "31"),
         ("gateway", "PASARELA_DEADLINE", "1.2345"), ("gateway", "PASARELA_STATE_DIR", "state"),
-        ("gateway", "PASARELA_LOG_LEVEL", "loud"), ("gateway", "PASARELA_SOCKET_MODE", "999"),
+        ("gateway", "PASARELA_BACKLOG_TICKETS", "0"), ("gateway", "PASARELA_TICKET_LIFE", "0"),
+        ("gateway", "PASARELA_METRICS", "me"), ("gateway", "PASARELA_TREE", "a b"),
+        ("gateway", "PASARELA_TREE_KEY_FILE", "key"), ("gateway", "PASARELA_LOG_LEVEL", "loud"), ("gateway", "PASARELA_SOCKET_MODE", "999"),
         ("mserv1", "PASARELA_HIDDEN", "true"), ("mserv1", "PASARELA_ROOT", "relative"),
         ("mserv1", "PASARELA_ROOT", ""), ("mserv1", "PASARELA_RPC_THREADS", "1e3"),
         ("mserv2", "PASARELA_WALK_BUDGET", "soon"), ("mserv2", "PASARELA_LOG_REQUESTS", "1"),

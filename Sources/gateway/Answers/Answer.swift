@@ -24,6 +24,21 @@ struct Answer: Sendable {
         self.language = language
     }
 
+    /// 204: done, and nothing to say.
+    static var done: Answer {
+        var answer = Answer(json: [])
+        answer.status = 204
+        answer.isNegotiated = false
+        answer.isTagged = false
+        return answer
+    }
+
+    /// An answer that was made before and kept.
+    init(kept body: [UInt8], contentType: String) {
+        self.contentType = contentType
+        self.body = body
+    }
+
     init(html body: [UInt8], language: Language) {
         contentType = "text/html; charset=utf-8"
         self.body = body

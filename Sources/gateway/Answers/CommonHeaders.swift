@@ -22,7 +22,8 @@ enum CommonHeaders {
                 length = nil
             }
         }
-        if status != 304 {
+        // Neither has a body to speak of (RFC 9110, 8.6).
+        if status != 304, status != 204 {
             headers.append(("Content-Type", answer.contentType))
             if let length { headers.append(("Content-Length", String(length))) }
         }

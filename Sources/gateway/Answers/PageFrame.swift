@@ -12,6 +12,8 @@ struct PageFrame {
     var includesHidden = false
     /// Whether there are times on the page.
     var showsTimes = false
+    /// Where the page goes on by itself, and after how many seconds.
+    var refresh: (seconds: Int, target: String)?
 
     /// The page as bytes.
     func page(_ content: (inout HTMLText) -> Void) -> [UInt8] {
@@ -24,8 +26,14 @@ struct PageFrame {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
-            <title>
+
             """)
+        if let refresh {
+            html.raw("<meta http-equiv=\"refresh\" content=\"\(refresh.seconds); url=")
+            html.text(refresh.target)
+            html.raw("\">\n")
+        }
+        html.raw("<title>")
         html.text(title)
         html.raw(
             """

@@ -9,6 +9,7 @@ extension Problem {
     init(_ error: RPCError, of daemon: String) {
         if let code = FileError.Code(error) {
             self.init(code)
+            callCode = error.code
             return
         }
         switch error.code {
@@ -32,6 +33,7 @@ extension Problem {
         case .deadlineExceeded, .cancelled: self.init(.outOfTime)
         default: self.init(.internalError)
         }
+        callCode = error.code
         cause = "\(daemon): \(error.code): \(error.message)"
     }
 

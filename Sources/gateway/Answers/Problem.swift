@@ -1,4 +1,5 @@
 import FileModel
+import RPC
 
 /// What went wrong with a request, as RFC 9457 tells it.
 struct Problem: Error, Sendable, Hashable {
@@ -14,12 +15,20 @@ struct Problem: Error, Sendable, Hashable {
     var retryAfter: Int?
     /// For the log only: what the daemon or the system said.
     var cause: String?
+    /// How the call to the daemon ended, where there was one.
+    var callCode: RPCStatusCode?
 
     init(_ code: ProblemCode, _ detail: Text? = nil, parameter: String? = nil) {
         self.code = code
         self.detail = detail ?? code.meaning
         self.parameter = parameter
     }
+
+    /// Whether there was no daemon to answer: then a ticket may.
+    var isDaemonAbsent: Bool { callCode == .unavailable }
+
+    /// Whether the gateway itself gave the call up: it is stopping.
+    var isCancelled: Bool { callCode == .cancelled }
 
     static func unknownParameter(_ name: String) -> Problem {
         Problem(

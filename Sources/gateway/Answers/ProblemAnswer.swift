@@ -1,8 +1,9 @@
 /// A problem as an answer: `application/problem+json`, or a page for whoever prefers one.
 enum ProblemAnswer {
+    /// - Parameter methods: those that the request's path has, for `Allow`.
     static func answer(
         _ problem: Problem, identity: RequestIdentity, as form: Representation,
-        in language: Language, query: String
+        in language: Language, query: String, methods: String = Route.readingMethods
     ) -> Answer {
         var answer: Answer
         switch form {
@@ -20,7 +21,7 @@ enum ProblemAnswer {
         if let seconds = problem.retryAfter {
             answer.headers.append(("Retry-After", String(seconds)))
         }
-        if problem.code == .methodNotAllowed { answer.headers.append(("Allow", "GET, HEAD")) }
+        if problem.code == .methodNotAllowed { answer.headers.append(("Allow", methods)) }
         return answer
     }
 

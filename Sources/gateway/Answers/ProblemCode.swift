@@ -10,6 +10,10 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
     case unknownRoute = "ruta_http_desconocida"
     case methodNotAllowed = "metodo_no_permitido"
     case notAcceptable = "no_aceptable"
+    case ticketUnknown = "solicitud_inexistente"
+    case ticketPending = "solicitud_pendiente"
+    case ticketExpired = "solicitud_caducada"
+    case backlogFull = "backlog_lleno"
     case internalError = "error_interno"
     case serviceAbsent = "servicio_ausente"
     case overload = "sobrecarga"
@@ -30,9 +34,11 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
             .badRequest:
             400
         case .noPermission: 403
-        case .absent, .unknownRoute: 404
+        case .absent, .unknownRoute, .ticketUnknown: 404
         case .methodNotAllowed: 405
         case .notAcceptable: 406
+        case .ticketPending: 409
+        case .ticketExpired: 410
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .headersTooLarge: 431
@@ -40,7 +46,7 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
         case .notImplemented: 501
         case .unknownVersion: 505
         case .internalError: 500
-        case .serviceAbsent, .overload: 503
+        case .serviceAbsent, .overload, .backlogFull: 503
         case .outOfTime: 504
         }
     }
@@ -58,6 +64,10 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
         case .unknownRoute: Text("Dirección desconocida", "Unknown address")
         case .methodNotAllowed: Text("Método no permitido", "Method not allowed")
         case .notAcceptable: Text("Formato no disponible", "Format not available")
+        case .ticketUnknown: Text("Solicitud inexistente", "No such ticket")
+        case .ticketPending: Text("Solicitud pendiente", "Ticket pending")
+        case .ticketExpired: Text("Solicitud caducada", "Ticket expired")
+        case .backlogFull: Text("Cola llena", "Backlog full")
         case .internalError: Text("Error interno", "Internal error")
         case .serviceAbsent: Text("Servicio ausente", "Service absent")
         case .overload: Text("Sobrecarga", "Overload")
@@ -114,6 +124,21 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
             Text(
                 "La respuesta no existe en ninguno de los formatos que pide Accept.",
                 "The answer does not exist in any of the formats that Accept asks for.")
+        case .ticketUnknown:
+            Text(
+                "No hay ninguna solicitud con ese identificador, o se ha borrado.",
+                "There is no ticket with that id, or it was deleted.")
+        case .ticketPending:
+            Text(
+                "La solicitud aún no tiene respuesta.", "The ticket has no answer yet.")
+        case .ticketExpired:
+            Text(
+                "El plazo de la solicitud ha pasado; lo que guardaba ya no está.",
+                "The ticket's time is over; what it kept is gone.")
+        case .backlogFull:
+            Text(
+                "El servicio está parado, y no caben más solicitudes en espera.",
+                "The service is stopped, and there is no room for more tickets.")
         case .internalError:
             Text(
                 "Algo ha fallado en el servidor; está anotado con el identificador de la petición.",
@@ -193,11 +218,21 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
         case .notAcceptable:
             Text(
                 "Pide application/json o text/html.", "Ask for application/json or text/html.")
+        case .ticketUnknown:
+            Text(
+                "Comprueba el identificador, o pide de nuevo lo que buscabas.",
+                "Check the id, or ask again for what you wanted.")
+        case .ticketPending:
+            Text(
+                "Espera los segundos que dice Retry-After, o pregunta con Prefer: wait.",
+                "Wait the seconds that Retry-After tells, or ask with Prefer: wait.")
+        case .ticketExpired:
+            Text("Pide de nuevo lo que buscabas.", "Ask again for what you wanted.")
         case .internalError:
             Text(
                 "Inténtalo más tarde; si sigue, da el identificador a quien administra el servidor.",
                 "Try again later; if it goes on, give the id to whoever runs the server.")
-        case .serviceAbsent, .overload:
+        case .serviceAbsent, .overload, .backlogFull:
             Text(
                 "Inténtalo de nuevo tras los segundos que dice Retry-After.",
                 "Try again after the seconds that Retry-After tells.")

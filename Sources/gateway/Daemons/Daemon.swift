@@ -1,41 +1,54 @@
 import ArchiveProtocol
-import Glibc
+import Logging
 import RPC
 import Synchronization
+import Threads
 
-/// One daemon: where it is, and how long to wait for it.
+/// One daemon: where it is, how long it may take, whether it is well.
 final class Daemon: Sendable {
     /// `mserv1` or `mserv2`.
     let name: String
-    let channel: RPCChannel
-    private let service: String
-    private let patience: Duration
-    private let deadline: Duration
-    private let callsUnderWay = Atomic(0)
+    let watch: DaemonWatch
+    /// How long a call may take.
+    let deadline: Duration
+    private let channel: RPCChannel
+    private let callsUnderWay: Calls
 
     /// Calls to one daemon at the same time.
     static let callsMax = 64
 
-    init(name: String, service: String, socket: String, _ configuration: GatewayConfiguration) {
-        self.name = name
-        self.service = service
-        channel = RPCChannel(unixSocket: socket, messageBytesMax: archiveMessageBytesMax)
-        patience = configuration.patience
-        deadline = configuration.deadline
+    /// A count that the watch's check shares.
+    private final class Calls: Sendable {
+        let count = Atomic(0)
     }
 
-    /// Asks the daemon, with patience: reading is idempotent, so a call that failed for lack of a daemon is made again
-    /// until patience is over, counted from the moment that it was first missed. A restart is a matter of
-    /// milliseconds: nobody need see it.
+    init(
+        name: String, service: String, socket: String, _ configuration: GatewayConfiguration,
+        log: Logger
+    ) {
+        self.name = name
+        deadline = configuration.deadline
+        let channel = RPCChannel(unixSocket: socket, messageBytesMax: archiveMessageBytesMax)
+        let calls = Calls()
+        self.channel = channel
+        callsUnderWay = calls
+        // Of the workers a quarter may wait for this daemon's return.
+        watch = DaemonWatch(name: name, waitingMax: max(1, configuration.workers / 4), log: log) {
+            Self.isWell(service, channel, calls)
+        }
+    }
+
+    /// Asks the daemon once.
     ///
+    /// - Parameter limit: how long the call may take; nil: ``deadline``.
     /// - Throws: ``Problem``; `overload` at once where ``callsMax`` calls are under way: those who ask for much of one
     ///   daemon must leave workers to those who ask for the other, or for the health.
     func ask<Answer>(
-        for request: RequestIdentity,
+        for request: RequestIdentity, within limit: Duration? = nil,
         _ call: (RPCChannel, RPCMetadata, RPCDeadline) throws(RPCError) -> Answer
     ) throws(Problem) -> Answer {
-        let under = callsUnderWay.add(1, ordering: .relaxed).newValue
-        defer { callsUnderWay.subtract(1, ordering: .relaxed) }
+        let under = callsUnderWay.count.add(1, ordering: .relaxed).newValue
+        defer { callsUnderWay.count.subtract(1, ordering: .relaxed) }
         guard under <= Self.callsMax else {
             var problem = Problem(.overload)
             problem.retryAfter = 1
@@ -45,43 +58,32 @@ final class Daemon: Sendable {
         var metadata = RPCMetadata()
         metadata.append(RequestMetadata.requestID, request.id)
         if let trace = request.traceparent { metadata.append(RequestMetadata.traceparent, trace) }
-        let limit = RPCDeadline(after: patience + deadline)
-        var patienceEnds: ContinuousClock.Instant?
-        var pause = Duration.milliseconds(5)
-        while true {
-            do throws(RPCError) {
-                return try call(channel, metadata, limit)
-            } catch {
-                let now = ContinuousClock.now
-                let end = patienceEnds ?? now + patience
-                patienceEnds = end
-                guard error.isRetriable, now < end, !limit.hasPassed else {
-                    throw Problem(error, of: name)
-                }
-                // Nothing tells when a socket appears.
-                Self.rest(min(pause, end - now))
-                pause = min(pause * 2, .milliseconds(50))
-            }
+        do throws(RPCError) {
+            return try call(channel, metadata, RPCDeadline(after: limit ?? deadline))
+        } catch {
+            if error.isRetriable { watch.miss() }
+            throw Problem(error, of: name)
         }
     }
 
-    private static func rest(_ time: Duration) {
-        var left = timespec(
-            tv_sec: Int(time.components.seconds),
-            tv_nsec: Int(time.components.attoseconds / 1_000_000_000))
-        // A signal may end the rest early; the loop around it does not mind.
-        nanosleep(&left, nil)
+    /// Calls under way and later ones fail; who waits for the daemon's return is let go.
+    func stop() {
+        channel.shutdown()
+        watch.stop()
     }
 
     /// Whether the daemon says of itself that it serves. Asked at once, without patience.
-    ///
-    /// One that has no thread free to say so while it works for us is busy, not absent.
     func isWell() -> Bool {
+        watch.isFound()
+    }
+
+    /// One that has no thread free to say so while it works for us is busy, not absent.
+    private static func isWell(_ service: String, _ channel: RPCChannel, _ calls: Calls) -> Bool {
         do throws(RPCError) {
             return try HealthService.check(
                 service, on: channel, deadline: RPCDeadline(after: .milliseconds(500)))
         } catch {
-            return error.code == .deadlineExceeded && callsUnderWay.load(ordering: .relaxed) > 0
+            return error.code == .deadlineExceeded && calls.count.load(ordering: .relaxed) > 0
         }
     }
 }

@@ -1,40 +1,52 @@
 import ArchiveProtocol
 import FileModel
+import Logging
 import RPC
+import Threads
 
-/// The daemons as the gateway knows them: one channel each, a patience and a deadline.
+/// The daemons as the gateway knows them.
 final class Daemons: Sendable {
     let listing: Daemon
     let search: Daemon
 
-    init(_ configuration: GatewayConfiguration) {
+    init(_ configuration: GatewayConfiguration, log: Logger) {
         listing = Daemon(
             name: "mserv1", service: ListingProtocol.serviceName,
-            socket: configuration.mserv1Socket, configuration)
+            socket: configuration.mserv1Socket, configuration, log: log)
         search = Daemon(
             name: "mserv2", service: SearchProtocol.serviceName,
-            socket: configuration.mserv2Socket, configuration)
+            socket: configuration.mserv2Socket, configuration, log: log)
+    }
+
+    /// Both, in the order in which people are told of them.
+    var all: [Daemon] { [listing, search] }
+
+    /// The daemon that answers at an endpoint.
+    func daemon(of endpoint: ListParameters.Endpoint) -> Daemon {
+        switch endpoint {
+        case .list: listing
+        case .search: search
+        }
     }
 
     /// Ends the channels: calls under way fail.
     func stop() {
-        listing.channel.shutdown()
-        search.channel.shutdown()
+        for daemon in all { daemon.stop() }
     }
 
     /// The page that a request asks for.
     func page(
-        _ parameters: ListParameters, after place: ListPosition?, for request: RequestIdentity
+        _ parameters: ListParameters, after place: ListPosition?, for request: RequestIdentity,
+        within limit: Duration?
     ) throws(Problem) -> EntryPage {
         let page = PageRequest(limit: parameters.limit, after: place)
-        switch parameters.endpoint {
-        case .list:
-            return try listing.ask(for: request) { (channel, metadata, deadline) throws(RPCError) in
+        return try daemon(of: parameters.endpoint).ask(for: request, within: limit) {
+            (channel, metadata, deadline) throws(RPCError) in
+            switch parameters.endpoint {
+            case .list:
                 try ListingProtocol.page(
                     parameters.query, page, from: channel, metadata: metadata, deadline: deadline)
-            }
-        case .search:
-            return try search.ask(for: request) { (channel, metadata, deadline) throws(RPCError) in
+            case .search:
                 try SearchProtocol.page(
                     parameters.query, text: parameters.text, page, from: channel,
                     metadata: metadata, deadline: deadline)

@@ -25,6 +25,8 @@ struct ListParameters: Sendable {
     private(set) var kinds = EntryKinds.all
     private(set) var includesHidden = false
     private(set) var total = TotalWish.automatic
+    /// Whether a ticket will do where the daemon is absent (`encolar`).
+    private(set) var mayBecomeTicket = true
     /// `q` as typed.
     private(set) var text: String?
     /// Whether a filter was given, so that a search needs no `q`.
@@ -74,6 +76,7 @@ struct ListParameters: Sendable {
         case "ocultos": includesHidden = try parameter.flag()
         case "total":
             total = try parameter.choice(["exacto": .exact, "no": .none, "auto": .automatic])
+        case "encolar": mayBecomeTicket = try parameter.choice(["si": true, "no": false])
         // Only judged here: it was read with what the client wishes for, before all else (`Wishes`).
         case "formato": _ = try parameter.choice(["json": Representation.json, "html": .html])
         case "q" where endpoint == .search: text = try Self.query(parameter)

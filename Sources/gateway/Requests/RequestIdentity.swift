@@ -9,6 +9,13 @@ struct RequestIdentity: Sendable {
     /// W3C Trace Context for the daemon, where the client sent one: the same trace, a span of the gateway's own.
     let traceparent: String?
 
+    /// A request that was kept: who it was then.
+    init(id: String, uuid: String, traceparent: String?) {
+        self.id = id
+        self.uuid = uuid
+        self.traceparent = traceparent
+    }
+
     init(_ request: Request) {
         let given =
             request.parameter("REQUEST_ID").map { String(decoding: $0, as: UTF8.self) }

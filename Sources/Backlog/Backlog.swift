@@ -1,0 +1,242 @@
+public import Logging
+private import Glibc
+private import Threads
+
+/// Keeps requests that no daemon could answer, and has them answered as soon as one can.
+///
+/// SQLite is the truth: what `accept` has returned survives a kill and a lost power supply. A broker, where there is
+/// one, helps: it never delays a call of this class. A request and its answer are bytes that nobody here reads.
+/// Every call may come from any thread; those that throw may wait for the disk.
+public final class Backlog: Sendable {
+    /// Asks a daemon for a ticket's answer; blocks until there is one. Called from several threads.
+    public typealias Process =
+        @Sendable (_ service: String, _ request: [UInt8], _ id: TicketID) -> Attempt
+    typealias MakeCourier =
+        @Sendable (BrokerSetup, [String], any CourierPost, Logger) -> any TicketCourier
+
+    private let store: TicketStore
+    private let replayer: Replayer
+    private let board: ChangeBoard
+    private let courier: (any TicketCourier)?
+    private let log: Logger
+    private let now: @Sendable () -> Int64
+
+    /// Opens the store; nothing is processed before `start`.
+    ///
+    /// - Throws: `broken`, in one line for the operator: the folder is not there, another process has it, the database is
+    ///   damaged or of a newer version. It is never deleted.
+    public convenience init(
+        _ configuration: BacklogConfiguration, log: Logger, process: @escaping Process
+    ) throws(BacklogError) {
+        try self.init(
+            configuration, log: log, now: Self.wallClock, makeCourier: Self.courier,
+            process: process)
+    }
+
+    init(
+        _ configuration: BacklogConfiguration, log: Logger, now: @escaping @Sendable () -> Int64,
+        lockPatience: Double = 5, makeCourier: MakeCourier?, process: @escaping Process
+    ) throws(BacklogError) {
+        self.log = log
+        self.now = now
+        let limits = TicketLimits(
+            configuration, isShared: configuration.broker != nil && makeCourier != nil)
+        let board = ChangeBoard(
+            services: configuration.services, isShared: limits.isShared, log: log)
+        self.board = board
+        store = try TicketStore(
+            folder: configuration.folder, limits: limits, now: now, patience: lockPatience
+        ) { ledger, effects in
+            board.heard(ledger, effects, now: now())
+        }
+        board.begin(store.totalsAtStart, oldest: store.oldestAtStart)
+        replayer = Replayer(
+            store, services: configuration.services, threads: configuration.replayThreads,
+            rate: configuration.replayRate, now: now, process: process)
+        if let broker = configuration.broker, let makeCourier {
+            let post = BacklogPost(store, replayer, board, now: now)
+            courier = makeCourier(broker, configuration.services, post, log)
+        } else {
+            courier = nil
+        }
+    }
+
+    // MARK: Life
+
+    /// Starts the threads. Once.
+    public func start() throws(BacklogError) {
+        let figures = board.current()
+        log.info(
+            "The backlog is open.",
+            metadata: [
+                "TICKETS_WAITING": "\(figures.waiting.values.reduce(0, +))",
+                "STORED_BYTES": "\(figures.storedBytes)", "GATEWAY_ID": "\(store.me)",
+            ])
+        try store.start()
+        board.attach(replayer)
+        do {
+            try replayer.start()
+            try courier?.start()
+        } catch {
+            stop()
+            throw error
+        }
+    }
+
+    /// Returns when all threads have ended, calls to daemons under way too. Nothing is accepted afterwards.
+    public func stop() {
+        courier?.stop()
+        replayer.stop()
+        board.attach(nil)
+        store.stop()
+        board.watch.wakeAll()
+    }
+
+    // MARK: For clients
+
+    /// Keeps a request. Durable when it returns.
+    ///
+    /// - Throws: `full` when a bound is reached or the disk takes nothing; nothing is kept then.
+    public func accept(service: String, request: [UInt8]) throws(BacklogError) -> Ticket {
+        FailPoint.acceptBefore.pass()
+        let id = TicketID()
+        do {
+            let ticket = try store.change {
+                [now] ledger throws(StoreFault) -> Result<Ticket, BacklogError> in
+                let now = now()
+                let accepted = try ledger.apply(
+                    .accept(id, service: service, request: request), to: id, now: now)
+                FailPoint.acceptWritten.pass()
+                if let record = accepted.after { return .success(ledger.ticket(record, now: now)) }
+                for case .refuse(let reason) in accepted.actions {
+                    return .failure(BacklogError(.full, "the backlog is full: \(reason)"))
+                }
+                return .failure(BacklogError(.broken, "a new ticket was not kept"))
+            }.get()
+            FailPoint.acceptCommitted.pass()
+            return ticket
+        } catch {
+            if error.code == .full { board.refused() }
+            throw error
+        }
+    }
+
+    /// A ticket; nil where it is unknown or deleted.
+    public func ticket(_ id: TicketID) throws(BacklogError) -> Ticket? {
+        try store.read { [now] ledger throws(StoreFault) in try ledger.ticket(id, now: now()) }
+    }
+
+    /// A ticket, as soon as its state is another one, or `within` is over.
+    public func ticket(
+        _ id: TicketID, changedFrom state: TicketState, within: Duration
+    ) throws(BacklogError) -> Ticket? {
+        let end = MonotonicClock.now + min(within.wholeNanoseconds, Int64.max / 2)
+        let bell = board.watch.watch(id)
+        defer { board.watch.leave(id, bell) }
+        while true {
+            let seen = bell.update(waking: .none) { $0 }
+            let ticket = try ticket(id)
+            guard ticket?.state == state, MonotonicClock.now < end else { return ticket }
+            _ = bell.wait(until: end) { $0 != seen ? true : nil }
+        }
+    }
+
+    /// An answered or failed ticket with its request and answer; nil where there is none.
+    public func answer(
+        _ id: TicketID
+    ) throws(BacklogError) -> (ticket: Ticket, request: [UInt8], answer: [UInt8])? {
+        try store.read { [now] ledger throws(StoreFault) in try ledger.answer(id, now: now()) }
+    }
+
+    /// Forgets a ticket, here and at all gateways of the tree.
+    ///
+    /// - Returns: false where there is none, or it has expired.
+    public func delete(_ id: TicketID) throws(BacklogError) -> Bool {
+        let isDeleted = try store.change { [now] ledger throws(StoreFault) in
+            let isDeleted = try ledger.delete(id, now: now())
+            FailPoint.deleteWritten.pass()
+            return isDeleted
+        }
+        FailPoint.deleteCommitted.pass()
+        return isDeleted
+    }
+
+    // MARK: For the gateway
+
+    /// What the health watch saw when it looked at a daemon: to be told after each look, not only when it changed. Tickets
+    /// are processed from a look that found it well until one that did not, or until it can't be reached.
+    public func tell(_ service: String, isWell: Bool) {
+        replayer.tell(service, isWell: isWell)
+        courier?.tell(service, isWell: isWell)
+    }
+
+    /// Own tickets wait for a daemon: it is worth looking often whether it is back.
+    public func hasWork(_ service: String) -> Bool {
+        board.waiting(service) > 0
+    }
+
+    /// The figures, from memory.
+    public func figures() -> BacklogFigures {
+        board.current()
+    }
+
+    // MARK: For the operator
+
+    /// Tickets, oldest first.
+    ///
+    /// - Parameters:
+    ///   - state: nil: all but deleted ones.
+    ///   - after: the last one of the page before.
+    ///   - limit: 1…1,000.
+    public func list(
+        state: TicketState?, after: TicketID?, limit: Int
+    ) throws(BacklogError) -> [Ticket] {
+        let limit = min(max(limit, 1), 1_000)
+        return try store.read { [now] ledger throws(StoreFault) in
+            try ledger.list(state: state, after: after, limit: limit, now: now())
+        }
+    }
+
+    /// Has a ticket processed at once that failed, or pauses after a failure; its failures are counted anew.
+    ///
+    /// - Returns: false where there is none, or it has another state.
+    public func retry(_ id: TicketID) throws(BacklogError) -> Bool {
+        try store.change { [now] ledger throws(StoreFault) in
+            let before = try ledger.record(id)
+            let isWaiting = before?.state == .waiting
+            let isPaused = before.map { $0.failures > 0 || $0.notBefore > 0 } ?? false
+            let after = try ledger.apply(.retry, to: id, now: now()).after
+            FailPoint.retryWritten.pass()
+            return after?.state == .waiting && (!isWaiting || isPaused)
+        }
+    }
+
+    /// Forgets all tickets in these states, as `delete` does.
+    ///
+    /// - Returns: how many.
+    public func purge(_ states: Set<TicketState>) throws(BacklogError) -> Int {
+        let states = states.subtracting([.deleted, .expired])
+        var total = 0
+        while true {
+            let count = try store.change { [now] ledger throws(StoreFault) in
+                let now = now()
+                let ids = try ledger.ids(in: states, countMax: Self.purgeMax)
+                for id in ids { _ = try ledger.delete(id, now: now) }
+                return ids.count
+            }
+            total += count
+            guard count == Self.purgeMax else { return total }
+        }
+    }
+
+    /// How many are forgotten in one transaction, so that others do not wait for long.
+    private static let purgeMax = 256
+
+    private static let wallClock: @Sendable () -> Int64 = {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    private static let courier: MakeCourier? = nil
+}

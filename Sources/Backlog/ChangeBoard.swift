@@ -1,0 +1,152 @@
+internal import Logging
+internal import Synchronization
+internal import Threads
+
+/// Tells everyone who must know what a commit has changed: the figures, the log, those who wait for a ticket, the
+/// replay, the courier.
+final class ChangeBoard: Sendable {
+    let watch = ChangeWatch()
+    let outbox = OutboxBell()
+    private let log: Logger
+    private let figures: Mutex<BacklogFigures>
+    private let broker: Mutex<BrokerFigures>
+    private let replayer = Mutex<Replayer?>(nil)
+
+    init(services: [String], isShared: Bool, log: Logger) {
+        self.log = log
+        var figures = BacklogFigures()
+        for service in services { figures.waiting[service] = 0 }
+        self.figures = Mutex(figures)
+        var broker = BrokerFigures()
+        broker.state = isShared ? .disconnected("not connected yet") : .none
+        self.broker = Mutex(broker)
+    }
+
+    /// Whom to wake when something can be processed; nil: nobody any more.
+    func attach(_ replayer: Replayer?) {
+        self.replayer.withLock { $0 = replayer }
+    }
+
+    /// What was kept before the start.
+    func begin(_ totals: TicketTotals, oldest: Int64?) {
+        figures.withLock { $0.take(totals, oldest: oldest) }
+    }
+
+    func current() -> BacklogFigures {
+        var current = figures.withLock { $0 }
+        let broker = broker.withLock { $0 }
+        current.brokerState = broker.state
+        current.confirmed = broker.confirmed
+        current.returned = broker.returned
+        current.rejected = broker.rejected
+        return current
+    }
+
+    func waiting(_ service: String) -> Int {
+        figures.withLock { $0.waiting[service] ?? 0 }
+    }
+
+    func refused() {
+        figures.withLock { $0.refused += 1 }
+    }
+
+    func report(_ change: (inout BrokerFigures) -> Void) {
+        broker.withLock { change(&$0) }
+    }
+
+    // MARK: A commit
+
+    /// On the store's thread, after each commit.
+    func heard(_ ledger: Ledger, _ effects: LedgerEffects, now: Int64) {
+        guard !effects.changes.isEmpty || !effects.counts.isEmpty else { return }
+        var services: Set<String> = []
+        var isUntold = false
+        for change in effects.changes {
+            ledger.desk.settle(change.id, change.after, now: now)
+            if change.actions.contains(.tryAgain) { ledger.desk.answer(change.id, .failedAttempt) }
+            if let after = change.after {
+                if after.isOwn, after.state == .waiting { services.insert(after.service) }
+                isUntold = isUntold || !after.isTold
+            }
+            tell(change)
+        }
+        // Unreadable: as it was. Whoever asks for a ticket hears of it.
+        let oldest = try? ledger.oldestWaiting()
+        figures.withLock { figures in
+            figures.add(effects.counts)
+            figures.take(ledger.totals, oldest: oldest ?? figures.oldestWaiting)
+            if ledger.totals.ownWaiting == 0 { figures.oldestWaiting = nil }
+        }
+        watch.changed(effects.changes)
+        if isUntold { outbox.ring() }
+        if !services.isEmpty, let replayer = replayer.withLock({ $0 }) {
+            for service in services { replayer.wake(service) }
+        }
+    }
+
+    private func tell(_ change: TicketChange) {
+        guard let after = change.after, after.isOwn else { return }
+        var metadata: Logger.Metadata {
+            ["TICKET_ID": "\(change.id)", "SERVICE_PEER_NAME": "\(after.service)"]
+        }
+        if change.actions.contains(.hold) {
+            log.warning(
+                "An answer waits: the backlog has no place for it.", metadata: metadata)
+        }
+        guard after.state != change.before?.state else { return }
+        switch after.state {
+        case .expired where change.before?.state == .waiting:
+            log.warning("A ticket expired before it was answered.", metadata: metadata)
+        case .failed:
+            log.warning("A ticket failed too often.", metadata: metadata)
+        case .waiting, .answered, .deleted, .expired:
+            break
+        }
+    }
+}
+
+extension BacklogFigures {
+    fileprivate mutating func take(_ totals: TicketTotals, oldest: Int64?) {
+        for service in waiting.keys { waiting[service] = 0 }
+        for (service, count) in totals.waiting where count > 0 || waiting[service] != nil {
+            waiting[service] = count
+        }
+        oldestWaiting = oldest
+        storedBytes = totals.bytes
+        unannounced = totals.untold
+    }
+
+    fileprivate mutating func add(_ counts: [TicketCount: Int]) {
+        for (count, number) in counts {
+            switch count {
+            case .accepted: accepted += number
+            case .replayed: replayed += number
+            case .helped: helped += number
+            case .helping: helping += number
+            case .failed: failed += number
+            case .expired: expired += number
+            case .deleted: deleted += number
+            case .dropped: dropped += number
+            }
+        }
+    }
+}
+
+/// Wakes the courier when there is something to tell.
+final class OutboxBell: Sendable {
+    // There may be something from before the start.
+    private let isRung = Monitor(true)
+
+    func ring() {
+        isRung.update(waking: .all) { $0 = true }
+    }
+
+    /// Until it has been rung since the last call, or the time (of `CLOCK_MONOTONIC`, in nanoseconds) has passed.
+    func wait(until monotonic: Int64) {
+        _ = isRung.wait(until: monotonic) { isRung -> Bool? in
+            guard isRung else { return nil }
+            isRung = false
+            return true
+        }
+    }
+}

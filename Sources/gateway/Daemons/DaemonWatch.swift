@@ -1,0 +1,154 @@
+import Logging
+import Synchronization
+import Threads
+
+/// Knows whether a daemon is well, because it asks: often while somebody waits for it, else once a second.
+///
+/// Those who miss a daemon wait here instead of trying by themselves: one asks for all. A change is one log line.
+final class DaemonWatch: Sendable {
+    private struct State {
+        /// nil: not asked yet.
+        var isWell: Bool?
+        /// When the last check began that found the daemon well, in nanoseconds of `CLOCK_MONOTONIC`.
+        var wellSince: Int64?
+        /// Requests that wait for its return.
+        var waiting = 0
+        /// Somebody wants to know now.
+        var isHurried = false
+        var isStopped = false
+    }
+
+    private let name: String
+    private let waitingMax: Int
+    private let log: Logger
+    private let check: @Sendable () -> Bool
+    private let state = Monitor(State())
+    /// Who wants to know of changes; set before ``start()``.
+    private let audience = Monitor<Audience?>(nil)
+    private let thread = Mutex<WorkerThread?>(nil)
+
+    /// Who is told, and who says whether it is urgent.
+    struct Audience: Sendable {
+        /// Told of each check's outcome after a change, on the watch's thread.
+        let tell: @Sendable (Bool) -> Void
+        /// Whether work waits for the daemon.
+        let hasWork: @Sendable () -> Bool
+    }
+
+    /// Between two checks: while requests wait, while only tickets wait, while nobody does.
+    static let pauses = (
+        requests: Duration.milliseconds(10), tickets: Duration.milliseconds(50),
+        nobody: Duration.seconds(1)
+    )
+
+    /// - Parameters:
+    ///   - name: the daemon's, for the log.
+    ///   - waitingMax: requests that may wait for its return at the same time.
+    ///   - check: asks the daemon; must return within a second.
+    init(name: String, waitingMax: Int, log: Logger, check: @escaping @Sendable () -> Bool) {
+        self.name = name
+        self.waitingMax = waitingMax
+        self.log = log
+        self.check = check
+    }
+
+    /// Starts to ask.
+    func start(telling audience: Audience) throws(WorkerThread.Failure) {
+        self.audience.update(waking: .none) { $0 = audience }
+        let watcher = try WorkerThread(name: "watch \(name)") { [self] in run() }
+        thread.withLock { $0 = watcher }
+    }
+
+    /// Ends the thread; who waits is told that the daemon is absent.
+    func stop() {
+        state.update(waking: .all) { $0.isStopped = true }
+        let watcher = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        watcher?.join()
+    }
+
+    /// Requests that wait for the daemon's return now.
+    var waiting: Int { state.update(waking: .none) { $0.waiting } }
+
+    /// Whether the last check, or a call since, found the daemon well.
+    var isWell: Bool { state.update(waking: .none) { $0.isWell ?? false } }
+
+    /// Asks the daemon now, on the caller's thread.
+    func isFound() -> Bool { check() }
+
+    /// A call did not reach the daemon: to be looked at now.
+    func miss() {
+        state.update(waking: .all) { $0.isHurried = true }
+    }
+
+    /// Waits until the daemon is found well by a check that began now or later.
+    ///
+    /// - Parameter end: in nanoseconds of `CLOCK_MONOTONIC`.
+    /// - Returns: false when that has passed first, and at once where too many wait already: waiting must never use up
+    ///   the workers.
+    func awaitReturn(until end: Int64) -> Bool {
+        let missed = MonotonicClock.now
+        guard missed < end else { return false }
+        let mayWait = state.update(waking: .all) { state in
+            guard !state.isStopped, state.waiting < waitingMax else { return false }
+            state.waiting += 1
+            state.isHurried = true
+            return true
+        }
+        guard mayWait else { return false }
+        let isBack: Bool? = state.wait(until: end) { state in
+            if let well = state.wellSince, well >= missed { return true }
+            return state.isStopped ? false : nil
+        }
+        state.update(waking: .none) { $0.waiting -= 1 }
+        return isBack ?? false
+    }
+
+    private func run() {
+        let audience = audience.update(waking: .none) { $0 }
+        while true {
+            let begun = MonotonicClock.now
+            let isWell = check()
+            let (hasChanged, isStopped) = state.update(waking: .all) { state in
+                let hasChanged = state.isWell != isWell
+                state.isWell = isWell
+                if isWell { state.wellSince = begun }
+                state.isHurried = false
+                return (hasChanged, state.isStopped)
+            }
+            if isStopped { return }
+            if hasChanged { tell(isWell) }
+            if hasChanged || isWell { audience?.tell(isWell) }
+            guard rest(hasWork: !isWell && audience?.hasWork() == true) else { return }
+        }
+    }
+
+    private func tell(_ isWell: Bool) {
+        let metadata: Logger.Metadata = ["SERVICE_PEER_NAME": "\(name)"]
+        if isWell {
+            log.info("\(name) is well", metadata: metadata)
+        } else {
+            log.warning("\(name) is absent", metadata: metadata)
+        }
+    }
+
+    /// Waits for the next check's time, which comes at once where somebody has begun to wait.
+    ///
+    /// - Returns: false when the watch is to end.
+    private func rest(hasWork: Bool) -> Bool {
+        let begun = MonotonicClock.now
+        let soon = begun + Self.pauses.requests.wholeNanoseconds
+        let later =
+            begun + (hasWork ? Self.pauses.tickets : Self.pauses.nobody).wholeNanoseconds
+        // First a moment in which nobody can hurry: a daemon that is absent is not asked in a loop.
+        let isOver: Bool? = state.wait(until: soon) { $0.isStopped ? true : nil }
+        if isOver != nil { return false }
+        let goesOn: Bool? = state.wait(until: later) { state in
+            if state.isStopped { return false }
+            return state.isHurried || state.waiting > 0 ? true : nil
+        }
+        return goesOn ?? true
+    }
+}

@@ -1,0 +1,16 @@
+/// Who may read the figures.
+enum MetricsAudience: String, Sendable, CaseIterable {
+    /// Who asks from this machine.
+    case loopback
+    /// Everybody.
+    case all
+
+    /// Whether a client is among them.
+    ///
+    /// - Parameter address: as the web server gives it (`REMOTE_ADDR`, RFC 3875, 4.1.8).
+    func includes(_ address: [UInt8]?) -> Bool {
+        guard self == .loopback else { return true }
+        let address = String(decoding: address ?? [], as: UTF8.self)
+        return address == "::1" || address.hasPrefix("127.") || address.hasPrefix("::ffff:127.")
+    }
+}

@@ -1,0 +1,132 @@
+import Backlog
+import Threads
+
+/// Answers requests for lists: directly, where need be with patience, and otherwise by a ticket.
+struct ListDesk: Sendable {
+    let answers: ListAnswers
+    let tickets: TicketDesk
+    /// How long a request waits for a daemon that is absent, where it does not say.
+    let patience: Duration
+    /// Lists that are being made now.
+    private let flights: SharedFlights<ListRequest, Result<Answer, Problem>>
+
+    init(answers: ListAnswers, tickets: TicketDesk, patience: Duration) {
+        self.answers = answers
+        self.tickets = tickets
+        self.patience = patience
+        // An absent daemon was still absent when the last try failed: after all of them had come in.
+        flights = SharedFlights(patience: patience) { outcome in
+            if case .failure(let problem) = outcome { problem.isDaemonAbsent } else { false }
+        }
+    }
+
+    /// The answer to a request, or the ticket that it became.
+    ///
+    /// - Parameter mayBecomeTicket: whether the method is GET; `encolar=no` says the same in the query.
+    /// - Throws: ``Problem``: the request's, the daemon's, or that of a backlog that is full.
+    func answer(
+        to request: ListRequest, mayBecomeTicket: Bool, preferring preferences: Preferences,
+        for identity: RequestIdentity
+    ) throws(Problem) -> Answer {
+        if mayBecomeTicket, preferences.respondsAsync {
+            let parameters = try answers.checked(request)
+            if parameters.mayBecomeTicket {
+                return try answerAsync(request, within: preferences.wait ?? 0, for: identity)
+            }
+        }
+        do throws(Problem) {
+            let patience = preferences.wait.map { Duration.seconds($0) } ?? patience
+            var answer = try patiently(request, patience: patience, for: identity)
+            if let wait = preferences.wait { Self.note("wait=\(wait)", in: &answer) }
+            return answer
+        } catch {
+            guard error.isDaemonAbsent, mayBecomeTicket, try request.parameters().mayBecomeTicket
+            else { throw error }
+            return try ticket(
+                request, for: identity, applied: preferences.wait.map { "wait=\($0)" })
+        }
+    }
+
+    /// Asks again as often as the daemon was missed, until patience is over: reading is idempotent, and a restart is a
+    /// matter of milliseconds that nobody need see. Patience counts from the moment that the daemon was first missed.
+    private func patiently(
+        _ request: ListRequest, patience: Duration, for identity: RequestIdentity
+    ) throws(Problem) -> Answer {
+        let daemon = answers.daemon(for: request)
+        let begun = MonotonicClock.now
+        let whole = (patience + daemon.deadline).wholeNanoseconds
+        var patienceEnds: Int64?
+        var left: Duration?
+        while true {
+            do throws(Problem) {
+                return try shared(request, for: identity, within: left)
+            } catch {
+                guard error.isDaemonAbsent else { throw error }
+                let now = MonotonicClock.now
+                let end = patienceEnds ?? now + patience.wholeNanoseconds
+                patienceEnds = end
+                guard daemon.watch.awaitReturn(until: min(end, begun + whole)) else { throw error }
+                let rest = Duration.nanoseconds(begun + whole - MonotonicClock.now)
+                guard rest > .zero else { throw error }
+                left = rest < daemon.deadline ? rest : nil
+            }
+        }
+    }
+
+    /// One try, which identical requests share; where less time is left than they have, one of its own.
+    private func shared(
+        _ request: ListRequest, for identity: RequestIdentity, within limit: Duration?
+    ) throws(Problem) -> Answer {
+        if let limit { return try answers.answer(to: request, for: identity, within: limit) }
+        return try flights.cargo(for: request) {
+            Result { () throws(Problem) in try answers.answer(to: request, for: identity) }
+        }.get()
+    }
+
+    /// `Prefer: respond-async`: the answer if it comes within the wait, else a ticket.
+    private func answerAsync(
+        _ request: ListRequest, within wait: Int, for identity: RequestIdentity
+    ) throws(Problem) -> Answer {
+        let daemon = answers.daemon(for: request)
+        let end = MonotonicClock.now + Duration.seconds(wait).wholeNanoseconds
+        while true {
+            let left = Duration.nanoseconds(end - MonotonicClock.now)
+            guard left > .zero else { break }
+            do throws(Problem) {
+                var answer = try answers.answer(
+                    to: request, for: identity, within: min(left, daemon.deadline))
+                Self.note("wait=\(wait)", in: &answer)
+                return answer
+            } catch {
+                if error.isDaemonAbsent {
+                    guard daemon.watch.awaitReturn(until: end) else { break }
+                } else if error.code == .outOfTime, !error.isCancelled {
+                    break
+                } else {
+                    throw error
+                }
+            }
+        }
+        let applied = wait > 0 ? "respond-async, wait=\(wait)" : "respond-async"
+        return try ticket(request, for: identity, applied: applied)
+    }
+
+    private func ticket(
+        _ request: ListRequest, for identity: RequestIdentity, applied: String?
+    ) throws(Problem) -> Answer {
+        let ticket = try tickets.accept(
+            request, daemon: answers.daemon(for: request).name, of: identity)
+        var answer = TicketDocument.answer(ticket, as: request.form, in: request.language)
+        answer.status = 202
+        answer.headers.append(("Location", TicketDocument.path(ticket)))
+        if let applied { Self.note(applied, in: &answer) }
+        answer.cause = "ticket \(ticket.id)"
+        FailPoint.replyBefore.pass()
+        return answer
+    }
+
+    /// Says which preferences were heeded (RFC 7240, 3).
+    static func note(_ applied: String, in answer: inout Answer) {
+        answer.headers.append(("Preference-Applied", applied))
+    }
+}
