@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build run run-check test lint format proto bench clean require-swift
+.PHONY: help build run run-check test lint format proto chaos bench clean require-swift
 
 help: ## this list
 	@echo 'Pasarela. make TARGET [NAME=VALUE…]:'
@@ -56,6 +56,9 @@ proto: packages-lint packages-run require-swift ## generate the code of all Prot
 	swift build $(SWIFT_FLAGS) --product protoc-gen-swift
 	for folder in $(PROTO_FOLDERS); do \
 		rm -f $$folder/Generated/*.pb.swift; $(call generate,$$folder/Protos,$$folder/Generated); done
+
+chaos: packages-test build .venv/complete ## kill, stop and cut everything for SECONDS=60, and count what was lost; SEED=number repeats a run
+	.venv/bin/python Tests/Client/chaos.py --bin .build/release $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 bench: packages-bench build .venv/bench ## ours beside the peers: speed, CPU, memory
 	Tests/Benchmarks/run

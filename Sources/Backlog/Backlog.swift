@@ -45,7 +45,12 @@ public final class Backlog: Sendable {
             services: configuration.services, isShared: limits.isShared, log: log)
         self.board = board
         store = try TicketStore(
-            folder: configuration.folder, limits: limits, now: now, patience: lockPatience
+            folder: configuration.folder, limits: limits, now: now, patience: lockPatience,
+            failed: { error in
+                log.error(
+                    "The backlog's database fails; it is opened again.",
+                    metadata: ["ERROR": "\(error.message)"])
+            }
         ) { ledger, effects in
             board.heard(ledger, effects, now: now())
         }
@@ -192,9 +197,24 @@ public final class Backlog: Sendable {
         state: TicketState?, after: TicketID?, limit: Int
     ) throws(BacklogError) -> [Ticket] {
         let limit = min(max(limit, 1), 1_000)
-        return try store.read { [now] ledger throws(StoreFault) in
-            try ledger.list(state: state, after: after, limit: limit, now: now())
+        var found: [Ticket] = []
+        var place = try store.read { ledger throws(StoreFault) in try ledger.place(after: after) }
+        while let from = place, found.count < limit {
+            let wanted = limit - found.count
+            let part = try store.read { [now] ledger throws(StoreFault) in
+                let now = now()
+                return try ledger.scan(
+                    after: from, countMax: wanted, rowsMax: Self.scanMax
+                ) { record in
+                    guard state == .deleted || record.state != .deleted else { return nil }
+                    let ticket = ledger.ticket(record, now: now)
+                    return state == nil || ticket.state == state ? ticket : nil
+                }
+            }
+            found += part.found
+            place = part.next
         }
+        return found
     }
 
     /// Has a ticket processed at once that failed, or pauses after a failure; its failures are counted anew.
@@ -217,20 +237,26 @@ public final class Backlog: Sendable {
     public func purge(_ states: Set<TicketState>) throws(BacklogError) -> Int {
         let states = states.subtracting([.deleted, .expired])
         var total = 0
-        while true {
-            let count = try store.change { [now] ledger throws(StoreFault) in
+        var place: Int64? = .min
+        while let from = place {
+            let part = try store.change { [now] ledger throws(StoreFault) in
                 let now = now()
-                let ids = try ledger.ids(in: states, countMax: Self.purgeMax)
-                for id in ids { _ = try ledger.delete(id, now: now) }
-                return ids.count
+                let part = try ledger.scan(
+                    after: from, countMax: Self.purgeMax, rowsMax: Self.scanMax
+                ) { record in states.contains(record.state) ? record.id : nil }
+                for id in part.found { _ = try ledger.delete(id, now: now) }
+                return part
             }
-            total += count
-            guard count == Self.purgeMax else { return total }
+            total += part.found.count
+            place = part.next
         }
+        return total
     }
 
-    /// How many are forgotten in one transaction, so that others do not wait for long.
+    /// How many are forgotten in one transaction, and how many rows are looked at at a time, so that others do not wait
+    /// for long.
     private static let purgeMax = 256
+    private static let scanMax = 5_000
 
     private static let wallClock: @Sendable () -> Int64 = {
         var time = timespec()
@@ -238,5 +264,7 @@ public final class Backlog: Sendable {
         return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 
-    private static let courier: MakeCourier? = nil
+    private static let courier: MakeCourier = { setup, services, post, log in
+        Courier(setup, services: services, post: post, log: log)
+    }
 }

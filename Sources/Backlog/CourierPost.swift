@@ -8,7 +8,9 @@ protocol CourierPost: Sendable {
     /// What others have not heard yet, oldest first, complete with bytes.
     ///
     /// - Parameter after: the mark of the last one seen, to pass over what can't be published now; nil: from the oldest.
-    func outbox(after mark: Int64?, countMax: Int, bytesMax: Int) throws(BacklogError) -> [OutboxItem]
+    func outbox(
+        after mark: Int64?, countMax: Int, bytesMax: Int
+    ) throws(BacklogError) -> [OutboxItem]
 
     /// Blocks until there may be something in the outbox that has come since the last call, `monotonic` (nanoseconds of
     /// `CLOCK_MONOTONIC`) has passed, or `nudge` was called.

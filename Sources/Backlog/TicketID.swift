@@ -23,7 +23,7 @@ public struct TicketID: Sendable, Hashable, CustomStringConvertible {
             let digit: UInt64
             switch byte {
             case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = UInt64(byte - UInt8(ascii: "0"))
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = UInt64(byte - UInt8(ascii: "a")) + 10
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = UInt64(byte) + 10 - 0x61
             default: return nil
             }
             if count < 16 {
@@ -62,7 +62,7 @@ public struct TicketID: Sendable, Hashable, CustomStringConvertible {
             for place in 0..<32 {
                 let half = place < 16 ? high : low
                 let digit = UInt8(truncatingIfNeeded: half >> UInt64(60 - 4 * (place % 16)) & 0xF)
-                buffer[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                buffer[place] = digit + (digit < 10 ? UInt8(ascii: "0") : 0x61 - 10)
             }
             return 32
         }

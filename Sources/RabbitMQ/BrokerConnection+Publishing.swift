@@ -55,13 +55,15 @@ private struct PublishRound {
 extension BrokerConnection {
     /// Publishes messages and waits for what becomes of each, in one round.
     ///
-    /// - Parameter time: for all of it; a broker that takes nothing or confirms nothing (stalled, out of memory or disk,
+    /// - Parameters:
+    ///   - time: for all of it; a broker that takes nothing or confirms nothing (stalled, out of memory or disk,
     ///   without the majority of a quorum queue) leaves what it has not confirmed by then `unconfirmed`, and the connection
     ///   is of no more use.
+    ///   - written: called when all are written and none needs to be confirmed yet.
     /// - Returns: an outcome for each message, in their order.
     /// - Throws: when the connection breaks. Any of the messages may have arrived then.
     public func publish(
-        _ messages: [OutgoingMessage], within time: Duration
+        _ messages: [OutgoingMessage], within time: Duration, written: () -> Void = {}
     ) throws(RabbitMQError) -> [PublishOutcome] {
         let deadline = MonotonicDeadline(after: time)
         try requireUse()
@@ -83,6 +85,7 @@ extension BrokerConnection {
                     round.take(word)
                 }
             }
+            written()
             while round.open > 0, let word = try nextAnswer(deadline) { round.take(word) }
         } catch {
             // A write that the deadline ended looks like a connection that broke.
@@ -118,10 +121,12 @@ extension BrokerConnection {
         library.limitWrites(milliseconds: deadline.milliseconds)
         var body = message.body
         let status = body.withUnsafeMutableBytes { bytes in
-            amqp_basic_publish(
-                library.state, Self.channel, memory.bytes(message.exchange),
-                memory.bytes(message.routingKey), 1, 0, &properties,
-                amqp_bytes_t(len: bytes.count, bytes: bytes.baseAddress))
+            withExtendedLifetime(memory) {
+                amqp_basic_publish(
+                    library.state, Self.channel, memory.bytes(message.exchange),
+                    memory.bytes(message.routingKey), 1, 0, &properties,
+                    amqp_bytes_t(len: bytes.count, bytes: bytes.baseAddress))
+            }
         }
         guard status == AMQP_STATUS_OK.rawValue else {
             throw failed(RabbitMQError(status: status, doing: "publishing to \(host)"))

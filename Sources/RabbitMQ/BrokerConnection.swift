@@ -71,9 +71,11 @@ public final class BrokerConnection {
         var time = deadline.interval
         library.limitWrites(milliseconds: deadline.milliseconds)
         amqp_set_handshake_timeout(library.state, &time)
-        let reply = crabbitmq_login(
-            library.state, configuration.virtualHost, Self.frameBytesMax, CInt(heartbeatSeconds),
-            &properties, configuration.user, configuration.password)
+        let reply = withExtendedLifetime(memory) {
+            crabbitmq_login(
+                library.state, configuration.virtualHost, Self.frameBytesMax,
+                CInt(heartbeatSeconds), &properties, configuration.user, configuration.password)
+        }
         if let error = RabbitMQError(reply: reply, doing: "no login at \(host)") { throw error }
         time = deadline.interval
         amqp_set_rpc_timeout(library.state, &time)
@@ -119,7 +121,7 @@ public final class BrokerConnection {
         library.limitWrites(milliseconds: deadline.milliseconds)
         amqp_set_rpc_timeout(library.state, &time)
         let memory = LibraryMemory()
-        let reply = body(memory)
+        let reply = withExtendedLifetime(memory) { body(memory) }
         let outcome = amqp_get_rpc_reply(library.state)
         if let error = RabbitMQError(reply: outcome, doing: what()) { throw failed(error) }
         guard let reply else {

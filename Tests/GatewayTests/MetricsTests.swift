@@ -114,4 +114,16 @@ import Testing
         #expect(value(#"pasarela_requests_waiting{daemon="mserv2"}"#) == "4")
         #expect(text().contains("\npasarela_build_info{version=\""))
     }
+
+    @Test(arguments: [
+        ("127.0.0.1", true), ("127.8.8.8", true), ("::1", true), ("::ffff:127.0.0.1", true),
+        ("10.0.0.1", false), ("1270.0.0.1", false), ("::2", false), ("fe80::127.", false),
+        ("", false),
+    ])
+    func `figures are for this machine, unless they are for all`(address: String, isNear: Bool) {
+        let bytes = Array(address.utf8)
+        #expect(MetricsAudience.loopback.includes(bytes) == isNear)
+        #expect(MetricsAudience.all.includes(bytes) && MetricsAudience.all.includes(nil))
+        #expect(!MetricsAudience.loopback.includes(nil))
+    }
 }

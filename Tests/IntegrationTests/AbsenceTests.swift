@@ -162,7 +162,7 @@ import Testing
             asking.start()
             try wait(for: "the request in flight") {
                 try pasarela.curl("/metricas").body.contains(
-                    "pasarela_daemon_waiting_requests{daemon=\"mserv1\"} 1\n")
+                    "pasarela_requests_waiting{daemon=\"mserv1\"} 1\n")
             }
             #expect(pasarela.end(.gateway) == 0)
             try wait(for: "the answer") { answer.withLock { $0 != nil } }

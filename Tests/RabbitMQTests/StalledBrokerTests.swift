@@ -57,10 +57,9 @@ import Testing
         var configuration = try configuration()
         configuration.callTime = .seconds(1)
         configuration.connectTime = .seconds(1)
+        let declaring = try TestBroker.connect(configuration)
         configuration.heartbeatSeconds = 1
-        let (declaring, waiting) = (
-            try TestBroker.connect(configuration), try TestBroker.connect(configuration)
-        )
+        let waiting = try TestBroker.connect(configuration)
         try node.send(SIGSTOP)
         defer { try? node.send(SIGCONT) }
         inTime(.seconds(1)) {
@@ -99,6 +98,9 @@ import Testing
         let (publishing, queue) = try queue()
         let waiting = try TestBroker.connect(try configuration())
         try waiting.consume(queue, consumer: "c", prefetch: 1)
+        // RabbitMQ notes a new quorum queue on its disk half a second late (a dets table): killed before that, the
+        // queue would stay dead.
+        _ = try publishing.next(within: .seconds(2))
         try node.send(SIGKILL)
         inTime(.seconds(1)) {
             #expect(code { _ = try waiting.next(within: .seconds(60)) } == .closed)
@@ -109,12 +111,15 @@ import Testing
                         (0..<32).map { _ in TestBroker.message(to: queue, body) },
                         within: .seconds(30))
                 } == .closed)
-            #expect(code { _ = try TestBroker.connect(try configuration()) } == .unreachable)
         }
+        // The kernel may still take connections for it.
+        let late = code { _ = try TestBroker.connect(try configuration()) }
+        #expect(late == .unreachable || late == .closed)
         try node.again()
         let (later, _) = try self.queue()
-        #expect(
-            try later.publish([TestBroker.message(to: queue, [1])], within: .seconds(10))
-                == [.confirmed])
+        // Also the queue that was there before.
+        let outcomes = try later.publish(
+            [TestBroker.message(to: queue, [1])], within: .seconds(10))
+        #expect(outcomes == [.confirmed])
     }
 }

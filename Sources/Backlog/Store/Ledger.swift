@@ -137,34 +137,33 @@ final class Ledger {
         return (ticket, try queries.request(row.number), try queries.answer(row.number) ?? [])
     }
 
-    /// Tickets in the order in which they came here.
-    func list(
-        state: TicketState?, after id: TicketID?, limit: Int, now: Int64
-    ) throws(StoreFault) -> [Ticket] {
-        var number = Int64.min
-        if let id {
-            guard let row = try queries.row(id) else { return [] }
-            number = row.number
-        }
-        var found: [Ticket] = []
-        try queries.forEach(after: number) { row throws(StoreFault) in
-            if state == .deleted ? row.record.state == .deleted : row.record.state != .deleted {
-                let ticket = self.ticket(row.record, now: now)
-                if state == nil || ticket.state == state { found.append(ticket) }
-            }
-            return found.count < limit
-        }
-        return found
+    /// Where a list goes on after a ticket: nil where it is unknown.
+    func place(after id: TicketID?) throws(StoreFault) -> Int64? {
+        guard let id else { return .min }
+        return try queries.row(id)?.number
     }
 
-    /// Ids of tickets in some states, up to a number of them.
-    func ids(in states: Set<TicketState>, countMax: Int) throws(StoreFault) -> [TicketID] {
-        var found: [TicketID] = []
-        try queries.forEach(after: .min) { row throws(StoreFault) in
-            if states.contains(row.record.state) { found.append(row.record.id) }
-            return found.count < countMax
+    /// What `pick` makes of tickets, in the order in which they came here.
+    ///
+    /// - Parameters:
+    ///   - place: where to begin.
+    ///   - rowsMax: how many are looked at, of which `countMax` are picked at most.
+    /// - Returns: with where to go on; nil at the end.
+    func scan<Value: Sendable>(
+        after place: Int64, countMax: Int, rowsMax: Int, _ pick: (TicketRecord) -> Value?
+    ) throws(StoreFault) -> LedgerPart<Value> {
+        var part = LedgerPart<Value>()
+        var rows = 0
+        try queries.forEach(after: place) { row throws(StoreFault) in
+            if let value = pick(row.record) { part.found.append(value) }
+            rows += 1
+            guard part.found.count < countMax, rows < rowsMax else {
+                part.next = row.number
+                return false
+            }
+            return true
         }
-        return found
+        return part
     }
 
     /// The oldest own ticket that waits.
@@ -240,6 +239,13 @@ final class Ledger {
             isBeingProcessed: record.state == .waiting && desk.isTaken(record.id),
             requestBytes: record.requestBytes, answerBytes: record.answerBytes)
     }
+}
+
+/// What was found among some rows.
+struct LedgerPart<Value: Sendable>: Sendable {
+    var found: [Value] = []
+    /// Where to go on; nil at the end.
+    var next: Int64?
 }
 
 /// A waiting ticket that is being processed.

@@ -29,6 +29,7 @@ final class LedgerQueries {
     private let pastAlive: Query
     private let pastTraces: Query
     private let freePages: Query
+    private let allPages: Query
     private let shrink: Query
 
     private static let columns = """
@@ -81,6 +82,7 @@ final class LedgerQueries {
         pastAlive = try query("SELECT id FROM ticket WHERE state <= 2 AND expires <= ? LIMIT ?")
         pastTraces = try query("SELECT id FROM ticket WHERE state > 2 AND expires <= ? LIMIT ?")
         freePages = try query("PRAGMA freelist_count")
+        allPages = try query("PRAGMA page_count")
         shrink = try query("PRAGMA incremental_vacuum(512)")
     }
 
@@ -220,9 +222,10 @@ final class LedgerQueries {
         return found
     }
 
-    /// Lets the file shrink, a little at a time, where more than a quarter of a MiB in it is free.
+    /// Lets the file shrink, a little at a time, where a quarter of it is free.
     func giveBackPages() throws(StoreFault) {
-        guard try freePages.first({ $0.int(0) }) ?? 0 > 64 else { return }
+        let free = try freePages.first { $0.int(0) } ?? 0
+        guard free > 64, free > (try allPages.first { $0.int(0) } ?? 0) / 4 else { return }
         try shrink.run()
     }
 

@@ -32,9 +32,9 @@ enum TicketDatabase {
         } catch {
             let fault = StoreFault(error)
             let found = fault.error(at: path)
-            throw fault.isDamage
-                ? BacklogError(.broken, "\(found.message); it is left as it is: move it away to start anew")
-                : found
+            guard fault.isDamage else { throw found }
+            throw BacklogError(
+                .broken, "\(found.message); it is left as it is: move it away to start anew")
         }
     }
 
@@ -84,7 +84,10 @@ enum TicketDatabase {
             }
         } else if try number(database, "PRAGMA page_count") <= checkedPagesMax {
             let found = try String.fetchOne(database, sql: "PRAGMA quick_check(1)")
-            guard found == "ok" else { throw StoreFault(.SQLITE_CORRUPT, found ?? "unreadable") }
+            guard found == "ok" else {
+                let line = (found ?? "unreadable").replacing("\n", with: " ")
+                throw StoreFault(.SQLITE_CORRUPT, line)
+            }
         }
     }
 

@@ -108,8 +108,9 @@ final class TicketDesk {
     func release(_ service: String, in ledger: Ledger) {
         offered[service] = nil
         for (id, waiting) in offers where waiting.contains(where: { $0.service == service }) {
+            // Unreadable: it is told with the next change, or when the channel closes.
             guard !isTaken(id), let record = try? ledger.record(id), record.state == .waiting
-            else { continue }  // Unreadable: it is told with the next change, or when the channel closes.
+            else { continue }
             answer(id, .released)
         }
     }

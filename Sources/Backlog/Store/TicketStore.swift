@@ -15,6 +15,9 @@ final class TicketStore: Sendable {
     static let batchMax = 512
     /// How often expiry is looked for.
     private static let sweepInterval: Int64 = 1_000_000_000
+    private static let sweepAgainInterval: Int64 = 20_000_000
+    /// A file that fails again and again is opened anew this often.
+    private static let openInterval: Int64 = 1_000_000_000
 
     struct Job: Sendable {
         let isChange: Bool
@@ -38,19 +41,24 @@ final class TicketStore: Sendable {
     private let limits: TicketLimits
     private let now: @Sendable () -> Int64
     private let heard: Heard
+    private let failed: @Sendable (BacklogError) -> Void
     private let waiting = Monitor(Waiting())
     private let opened: Monitor<DatabaseQueue?>
     private let thread = Monitor<WorkerThread?>(nil)
 
     /// Opens the file, or makes it.
+    ///
+    /// - Parameter failed: told, on the store's thread, when the file has to be opened anew, and why.
     init(
         folder: String, limits: TicketLimits, now: @escaping @Sendable () -> Int64,
-        patience: Double = 5, heard: @escaping Heard
+        patience: Double = 5, failed: @escaping @Sendable (BacklogError) -> Void = { _ in },
+        heard: @escaping Heard
     ) throws(BacklogError) {
         path = folder + "/backlog.sqlite"
         self.limits = limits
         self.now = now
         self.heard = heard
+        self.failed = failed
         let queue = try TicketDatabase.open(path, patience: patience)
         opened = Monitor(queue)
         do {
@@ -162,7 +170,8 @@ final class TicketStore: Sendable {
     private func run() {
         let desk = TicketDesk()
         while true {
-            var leaving: Leaving
+            let leaving: Leaving
+            let openedAt = MonotonicClock.now
             do {
                 let known = opened.update(waking: .none) { $0 }
                 let queue: DatabaseQueue
@@ -178,15 +187,17 @@ final class TicketStore: Sendable {
                 leaving = .broken(StoreFault(error).error(at: path))
             }
             guard case .broken(let error) = leaving else { break }
+            failed(error)
             close()
-            if refuse(with: error, desk) { break }
+            if refuse(with: error, until: openedAt + Self.openInterval, desk) { break }
         }
         desk.releaseAll()
     }
 
-    /// Answers everyone with the error for a second, then the file is opened again. True: it is to stop.
-    private func refuse(with error: BacklogError, _ desk: TicketDesk) -> Bool {
-        let end = MonotonicClock.now + Self.sweepInterval
+    /// Answers everyone with the error until it is time to open the file again. True: it is to stop.
+    private func refuse(
+        with error: BacklogError, until end: Int64, _ desk: TicketDesk
+    ) -> Bool {
         while MonotonicClock.now < end {
             guard let jobs = nextJobs(until: end) else { return true }
             for job in jobs { job.finish(desk, error) }
@@ -210,8 +221,12 @@ final class TicketStore: Sendable {
         while true {
             guard var jobs = nextJobs(until: nextSweep) else { return .stopped }
             if MonotonicClock.now >= nextSweep {
-                nextSweep = MonotonicClock.now + Self.sweepInterval
-                jobs += sweepJob(ledger)
+                let sweep = sweepJob(ledger)
+                // Much may have expired: the rest soon, with others' changes between.
+                nextSweep =
+                    MonotonicClock.now
+                    + (sweep.isEmpty ? Self.sweepInterval : Self.sweepAgainInterval)
+                jobs += sweep
             }
             if let fault = handle(jobs, ledger) { return .broken(fault.error(at: path)) }
         }

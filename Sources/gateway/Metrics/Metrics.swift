@@ -46,10 +46,6 @@ final class Metrics: Sendable {
         text.family(
             "pasarela_requests_waiting", .gauge, "Requests held until their daemon is back.")
         for daemon in daemons { text.sample([("daemon", daemon.name)], daemon.waiting) }
-        text.family(
-            "pasarela_daemon_waiting_requests", .gauge,
-            "Requests that wait for the daemon's return, within their patience.")
-        for daemon in daemons { text.sample([("daemon", daemon.name)], daemon.waiting) }
         figures.append(to: &text, now: WallClock.now)
         return text.bytes
     }
