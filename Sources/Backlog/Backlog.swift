@@ -205,7 +205,7 @@ public final class Backlog: Sendable {
                 let now = now()
                 return try ledger.scan(
                     after: from, countMax: wanted, rowsMax: Self.scanMax
-                ) { record in
+                ) { record -> Ticket? in
                     guard state == .deleted || record.state != .deleted else { return nil }
                     let ticket = ledger.ticket(record, now: now)
                     return state == nil || ticket.state == state ? ticket : nil
@@ -243,7 +243,9 @@ public final class Backlog: Sendable {
                 let now = now()
                 let part = try ledger.scan(
                     after: from, countMax: Self.purgeMax, rowsMax: Self.scanMax
-                ) { record in states.contains(record.state) ? record.id : nil }
+                ) { record -> TicketID? in
+                    states.contains(record.state) ? record.id : nil
+                }
                 for id in part.found { _ = try ledger.delete(id, now: now) }
                 return part
             }

@@ -12,8 +12,6 @@ public enum FailPoint: String, Sendable, CaseIterable {
     case acceptCommitted
     /// The gateway is about to send the 202.
     case replyBefore
-    /// The 202 is sent.
-    case replyAfter
     /// A shared transaction is complete, its commit is next.
     case commitBefore
     /// It is durable.

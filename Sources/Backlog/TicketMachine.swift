@@ -308,7 +308,7 @@ struct TicketMachine: Sendable {
     }
 
     /// How long a ticket waits when there is no place for its answer.
-    static let holdTime: Int64 = 60_000
+    static let holdTime: Int64 = 3_000
 
     /// 1 s, doubled with each failure up to 60 s; between half of it and all of it, so that many do not come at once.
     static func backOff(failures: Int, jitter: Double) -> Int64 {

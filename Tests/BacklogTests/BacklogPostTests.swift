@@ -53,7 +53,7 @@ import Threads
         // Told is the revision that was published, not the newer one.
         try courier.post.told(items.map { ($0.news.id, $0.news.revision) })
         let newer = try outbox()
-        #expect(newer.map(\.news.state) == [.answered, .answered])
+        try #require(newer.map(\.news.state) == [.answered, .answered])
         #expect(newer[1].news.answer == bytes("two").reversed())
         try courier.post.told(newer.map { ($0.news.id, $0.news.revision) })
         #expect(try outbox().isEmpty)

@@ -43,7 +43,7 @@ import Threads
         #expect(a.isConnected(false) && a.backlog.figures().unannounced == 1)
         #expect(eventually { a.log.lines.contains { $0.contains("RabbitMQ can't be used") } })
         try node.again()
-        #expect(try a.reaches(.answered, id))
+        try #require(try a.reaches(.answered, id))
         #expect(a.isConnected() && b.isConnected())
         #expect(a.log.lines.count { $0.contains("RabbitMQ can't be used") } == 1)
         #expect(a.log.lines.count { $0.contains("RabbitMQ is in use") } == 1)
@@ -72,7 +72,7 @@ import Threads
         }
         #expect(MonotonicClock.now - begin < 3_000_000_000)
         try node.send(SIGCONT)
-        for id in ids.dropLast() { #expect(try a.reaches(.answered, id)) }
+        for id in ids.dropLast() { try #require(try a.reaches(.answered, id)) }
         #expect(try b.reaches(nil, ids[19]))
         #expect(a.isConnected() && eventually { a.backlog.figures().unannounced == 0 })
     }
@@ -87,15 +87,15 @@ import Threads
         while MonotonicClock.now < end {
             let id = try a.accept("before \(ids.count)")
             ids.append(id)
-            #expect(try a.reaches(.answered, id))
+            try #require(try a.reaches(.answered, id))
         }
         for number in 0..<50 { ids.append(try a.accept("under way \(number)")) }
         try node.send(SIGKILL)
         for number in 0..<50 { ids.append(try atOnce { try a.accept("after \(number)") }) }
         try node.again()
         for id in ids {
-            #expect(try a.reaches(.answered, id))
-            #expect(try b.reaches(.answered, id))
+            try #require(try a.reaches(.answered, id))
+            try #require(try b.reaches(.answered, id))
         }
         #expect(
             try eventually { try CourierBroker.messages(of: tree, on: node) == 0 })
@@ -119,7 +119,7 @@ import Threads
                 return reason.contains("low on memory")
             })
         try node.control("set_vm_memory_high_watermark", "0.4")
-        #expect(try a.reaches(.answered, id))
+        try #require(try a.reaches(.answered, id))
         #expect(a.isConnected())
         #expect(a.log.lines.count { $0.contains("RabbitMQ can't be used") } == 1)
     }

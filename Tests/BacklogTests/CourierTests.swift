@@ -33,7 +33,7 @@ import Testing
         let b = try gateway(1, well: ["mserv1"])
         let id = try a.accept("what is there")
         for gateway in [a, b] {
-            #expect(try gateway.reaches(.answered, id))
+            try #require(try gateway.reaches(.answered, id))
             let answer = try #require(try gateway.backlog.answer(id))
             #expect(answer.request == bytes("what is there"))
             #expect(answer.answer == bytes("what is there").reversed())
@@ -52,7 +52,7 @@ import Testing
         #expect(try b.reaches(.waiting, id))
         #expect(try b.backlog.ticket(id)?.isOwn == false)
         a.backlog.tell("mserv1", isWell: true)
-        #expect(try b.reaches(.answered, id))
+        try #require(try b.reaches(.answered, id))
         #expect(try b.backlog.answer(id)?.answer == bytes("enim"))
         // The work queue's copy is acknowledged without a call.
         #expect(try queuesAreEmpty())
@@ -89,7 +89,7 @@ import Testing
         }
         for (id, text) in expected {
             for gateway in [a, b] {
-                #expect(try gateway.reaches(.answered, id))
+                try #require(try gateway.reaches(.answered, id))
                 #expect(try gateway.backlog.answer(id)?.answer == bytes(text).reversed())
             }
         }
@@ -106,7 +106,7 @@ import Testing
             #expect(try b.reaches(.waiting, id))
         }
         b.backlog.tell("mserv1", isWell: true)
-        #expect(try b.reaches(.answered, id))
+        try #require(try b.reaches(.answered, id))
         let again = try gateway(0)
         #expect(try again.reaches(.answered, id))
         #expect(again.daemon.asked.isEmpty && again.backlog.figures().helped == 1)
@@ -120,7 +120,7 @@ import Testing
         #expect(try b.reaches(.waiting, ids[29]))
         b.daemon.answers { request, _ in echo(request) }
         b.backlog.tell("mserv1", isWell: true)
-        for id in ids { #expect(try a.reaches(.answered, id)) }
+        for id in ids { try #require(try a.reaches(.answered, id)) }
         #expect(try queuesAreEmpty())
     }
 
@@ -132,7 +132,7 @@ import Testing
                 before == 0 ? .failed(bytes("broken")) : echo(request)
             }, well: ["mserv1"])
         let id = try a.accept("twice")
-        #expect(try a.reaches(.answered, id))
+        try #require(try a.reaches(.answered, id))
         #expect(b.daemon.asked.count == 2)
         #expect(try queuesAreEmpty())
     }
@@ -169,7 +169,7 @@ import Testing
         #expect(try queuesAreEmpty())
         // Later news of its own kind still come.
         let id = try a.accept("true")
-        #expect(try a.reaches(.answered, id))
+        try #require(try a.reaches(.answered, id))
         #expect(try a.backlog.ticket(forged.id) == nil)
         #expect(a.daemon.asked == [bytes("true")])
         #expect(a.log.lines.count { $0.contains("no gateway of this tree has sealed") } == 1)
@@ -184,7 +184,7 @@ import Testing
         let a = try TestGateway(
             tree: tree, at: broker.urls[0], in: folders[0], well: ["mserv1"])
         let id = try a.accept("alone")
-        #expect(try a.reaches(.answered, id))
+        try #require(try a.reaches(.answered, id))
         #expect(
             eventually {
                 guard case .disconnected(let reason) = a.backlog.figures().brokerState else {

@@ -97,7 +97,7 @@ ROUTES = [
         also=lambda a: a.json() == {"estado": "bien"} or pytest.fail(str(a.body))),
     Row("`/salud/listo`: the estado and the partes", "/salud/listo",
         also=lambda a: (a.json()["estado"], {k: v["estado"] for k, v in a.json()["partes"].items()})
-        == ("bien", {"mserv1": "bien", "mserv2": "bien"}) or pytest.fail(str(a.body))),
+        == ("bien", {"mserv1": "bien", "mserv2": "bien", "backlog": "bien"}) or pytest.fail(str(a.body))),
     *[Row(f"{path} is JSON whatever is accepted", path, headers={"Accept": "text/html"},
           also=kind("application/json")) for path in ("/salud", "/salud/listo", "/openapi.json")],
     *[Row(f"{path} is never a 406", path, headers={"Accept": "image/png"},
@@ -114,9 +114,6 @@ ROUTES = [
       for path in (L, S, "/salud", "/salud/listo", "/openapi.json", "/problemas/no_existe")],
     *[Row("A slash after an endpoint is a 404", path + "/", 404, "ruta_http_desconocida")
       for path in (L, S, "/salud", "/salud/listo", "/openapi.json", "/problemas/no_existe")],
-    *[Row("What is not implemented yet is unknown (a path)", path, 404, "ruta_http_desconocida")
-      for path in ("/metricas", "/metrics", "/solicitudes/" + "0" * 32,
-                   "/solicitudes/" + "0" * 32 + "/resultado", "/solicitudes/x")],
     *[Row("a path that is none", path, 404, "ruta_http_desconocida")
       for path in ("/nada", "/listar", "/LISTAR_ARCHIVOS", "/listar_archivos/x", "/problemas",
                    "/problemas/", "/problemas/nada", "/problemas/no_existe/x", "/salud/nada",
@@ -152,12 +149,12 @@ PARAMETERS = [
           "parametro_desconocido")
       for name, value in [("ext", "pdf"), ("patron", "*"), ("tamano_min", "1"), ("tamano_max", "1"),
                           ("modificado_desde", "2026-01-01"), ("modificado_hasta", "2026-01-01"),
-                          ("encolar", "no"), ("q", "x"), ("modo", "palabras"), ("exacto", "true"),
+                          ("q", "x"), ("modo", "palabras"), ("exacto", "true"),
                           ("recursivo", "true"), ("RUTA", "/"), ("x", "1")]],
     *[bad(f"What is not implemented yet is unknown (search: {name})", f"{S}?q=a&{name}={value}", name,
           "parametro_desconocido")
       for name, value in [("ext", "pdf"), ("patron", "*"), ("modo", "palabras"), ("exacto", "true"),
-                          ("recursivo", "true"), ("encolar", "si"), ("tamano_min", "1"),
+                          ("recursivo", "true"), ("tamano_min", "1"),
                           ("modificado_desde", "2026-01-01"), ("nada", "")]],
     *[bad(f"`orden` {value}: not implemented, hence refused", f"{L}?orden={value}", "orden")
       for value in ("tamano", "modificado", "ninguno", "relevancia", "-tamano", "Natural", "--natural",
@@ -724,11 +721,6 @@ def test_instance_is_a_uuid_of_its_own_where_the_id_is_none(client):
                                     "00-" + "0" * 32 + "-" + "0" * 16 + "-00", "ff-" + "a" * 5000])
 def test_a_traceparent_of_any_form_is_no_fault(client, parent):
     assert client.ask(C, {"traceparent": parent}).status == 200
-
-
-def test_prefer_is_ignored(client):
-    answer = client.ask(C, {"Prefer": "respond-async, wait=1"})
-    assert answer.status == 200 and not answer.all("Preference-Applied")
 
 
 def test_nginx_compresses(client):

@@ -69,6 +69,7 @@ final class CourierPublisher: Sendable {
         var rotation = HostRotation(configuration.hosts, first: Int(topology.gateway.number % 97))
         // A broker that takes logins and confirms nothing (a memory alarm, no majority) does not serve.
         var mustProve = false
+        var refusals = 0
         while !isEnding, let host = rotation.host {
             do throws(RabbitMQError) {
                 let connection = try BrokerConnection(
@@ -80,12 +81,15 @@ final class CourierPublisher: Sendable {
                     status.serves(.publisher, host)
                     rotation.served()
                 }
-                try serve(connection) {
+                try serve(connection, refusals: &refusals) {
                     guard mustProve else { return }
                     mustProve = false
                     status.serves(.publisher, host)
                     rotation.served()
                 }
+                // A channel that has met a quorum queue without a leader rejects for ever (RabbitMQ 3.10): what was
+                // rejected is tried again on a new one. Nobody need hear of it.
+                continue
             } catch {
                 guard error.code != .interrupted else { break }
                 if error.code == .timedOut { mustProve = true }
@@ -98,18 +102,15 @@ final class CourierPublisher: Sendable {
         refuseAgain()
     }
 
-    /// Until the connection is of no more use, or it is time to end.
+    /// Until the connection is of no more use, it is time to try on another one what was refused, or to end.
     private func serve(
-        _ connection: BrokerConnection, proved: () -> Void
+        _ connection: BrokerConnection, refusals: inout Int, proved: () -> Void
     ) throws(RabbitMQError) {
         var mark: Int64?
         /// When what was refused is tried again; nil: nothing was.
         var refusedUntil: Int64?
         while !isEnding {
-            if let time = refusedUntil, MonotonicClock.now >= time {
-                refusedUntil = nil
-                mark = nil
-            }
+            if let time = refusedUntil, MonotonicClock.now >= time { return }
             guard let items = outbox(after: mark) else {
                 wait(times.store, orUntil: nil)
                 try pump(connection)
@@ -124,7 +125,11 @@ final class CourierPublisher: Sendable {
             }
             let isRefused = try publish(items, again, on: connection, proved: proved)
             if isRefused, refusedUntil == nil {
-                refusedUntil = MonotonicClock.now + times.refused.wholeNanoseconds
+                let pause = times.refused.wholeNanoseconds << Int64(min(refusals, 4))
+                refusedUntil = MonotonicClock.now + pause
+                refusals += 1
+            } else if refusedUntil == nil {
+                refusals = 0
             }
             // Past what was refused, until it is time for that again.
             mark = refusedUntil == nil ? nil : items.last?.mark ?? mark

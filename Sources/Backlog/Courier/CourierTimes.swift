@@ -2,8 +2,8 @@
 struct CourierTimes: Sendable {
     /// For the broker's confirms of a batch.
     var confirms = Duration.seconds(10)
-    /// Before what was refused or returned is published again.
-    var refused = Duration.seconds(5)
+    /// Before what was refused or returned is published again; twice as long each time, up to 16 times as long.
+    var refused = Duration.seconds(1)
     /// Before what nobody here could take goes back to a queue that is still consumed.
     var requeue = Duration.milliseconds(500)
     /// Between looks at an idle connection: heartbeats are sent then.

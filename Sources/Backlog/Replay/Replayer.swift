@@ -169,14 +169,20 @@ final class Replayer: Sendable {
 
     /// Does not wait for the commit: the next call to the daemon goes on beside it.
     private func keep(_ outcome: TicketEvent, of id: TicketID, _ service: String) {
+        let isHeld = Monitor(false)
         let job = TicketStore.Job(
             isChange: true,
             run: { [now] ledger throws(StoreFault) in
-                try ledger.apply(outcome, to: id, now: now())
+                let actions = try ledger.apply(outcome, to: id, now: now()).actions
+                isHeld.update(waking: .none) { $0 = actions.contains(.hold) }
                 FailPoint.outcomeWritten.pass()
             },
             finish: { desk, error in
                 desk.putBack(id)
+                // While there is no place for answers the daemon is asked now and then only.
+                if isHeld.update(waking: .none, { $0 }) {
+                    self.change(service) { $0.busy(jitter: 1, now: MonotonicClock.now) }
+                }
                 guard error != nil else { return FailPoint.outcomeCommitted.pass() }
                 // Where the disk takes nothing it is asked again later.
                 desk.answer(id, .released)

@@ -121,7 +121,7 @@ final class DaemonWatch: Sendable {
             if isStopped { return }
             if hasChanged { tell(isWell) }
             if hasChanged || isWell { audience?.tell(isWell) }
-            guard rest(hasWork: !isWell && audience?.hasWork() == true) else { return }
+            guard rest(isWell: isWell) else { return }
         }
     }
 
@@ -134,21 +134,29 @@ final class DaemonWatch: Sendable {
         }
     }
 
-    /// Waits for the next check's time, which comes at once where somebody has begun to wait.
+    /// Waits for the next check's time: at once where somebody has begun to wait, soon where a ticket has.
     ///
     /// - Returns: false when the watch is to end.
-    private func rest(hasWork: Bool) -> Bool {
+    private func rest(isWell: Bool) -> Bool {
         let begun = MonotonicClock.now
-        let soon = begun + Self.pauses.requests.wholeNanoseconds
-        let later =
-            begun + (hasWork ? Self.pauses.tickets : Self.pauses.nobody).wholeNanoseconds
         // First a moment in which nobody can hurry: a daemon that is absent is not asked in a loop.
+        let soon = begun + Self.pauses.requests.wholeNanoseconds
         let isOver: Bool? = state.wait(until: soon) { $0.isStopped ? true : nil }
         if isOver != nil { return false }
-        let goesOn: Bool? = state.wait(until: later) { state in
-            if state.isStopped { return false }
-            return state.isHurried || state.waiting > 0 ? true : nil
+        let last = begun + Self.pauses.nobody.wholeNanoseconds
+        let step = isWell ? Self.pauses.nobody : Self.pauses.tickets
+        while true {
+            let next = min(last, MonotonicClock.now + step.wholeNanoseconds)
+            let goesOn: Bool? = state.wait(until: next) { state in
+                if state.isStopped { return false }
+                return state.isHurried || state.waiting > 0 ? true : nil
+            }
+            if let goesOn { return goesOn }
+            if next == last || !isWell && hasWork() { return true }
         }
-        return goesOn ?? true
+    }
+
+    private func hasWork() -> Bool {
+        audience.update(waking: .none) { $0 }?.hasWork() ?? false
     }
 }
