@@ -78,12 +78,15 @@ extension BrokerConnection {
         var round = PublishRound(first: publisherState.nextSequence, count: messages.count)
         do throws(RabbitMQError) {
             for message in messages {
+                // While it is written to, the broker must get rid of what it says: else both may wait for ever. And
+                // where it takes nothing it says why.
+                repeat {
+                    while let word = try nextAnswer(MonotonicDeadline(after: .zero)) {
+                        round.take(word)
+                    }
+                } while try !mayWrite(deadline) && !deadline.isPast
                 guard !deadline.isPast else { break }
                 try write(message, deadline)
-                // While it is written to, the broker must get rid of what it says: else both may wait for ever.
-                while let word = try nextAnswer(MonotonicDeadline(after: .zero)) {
-                    round.take(word)
-                }
             }
             written()
             while round.open > 0, let word = try nextAnswer(deadline) { round.take(word) }
@@ -98,6 +101,14 @@ extension BrokerConnection {
                     + "within \(time)\(reason)")
         }
         return round.outcomes
+    }
+
+    private func mayWrite(_ deadline: MonotonicDeadline) throws(RabbitMQError) -> Bool {
+        do throws(RabbitMQError) {
+            return try library.waitToWrite(milliseconds: deadline.milliseconds)
+        } catch {
+            throw failed(error)
+        }
     }
 
     private func write(

@@ -33,6 +33,10 @@ struct BrokerURL {
         guard !path.contains(UInt8(ascii: "/")) else {
             throw Self.wrong("has more than a virtual host after its hosts (a / in one is %2F)")
         }
+        // Of a password with a / in it, which would otherwise be shown as a virtual host.
+        guard !path.contains(UInt8(ascii: "@")) else {
+            throw Self.wrong("has an @ after a / (in a password write %2F, in a virtual host %40)")
+        }
         if !path.isEmpty { virtualHost = try Self.decoded(path, "the virtual host") }
         guard virtualHost.utf8.count <= 255 else {
             throw Self.wrong("the virtual host is longer than 255 bytes")

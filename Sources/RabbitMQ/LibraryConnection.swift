@@ -80,6 +80,19 @@ final class LibraryConnection {
         _ = crabbitmq_set_user_timeout(socket, UInt32(clamping: max(milliseconds, 1)))
     }
 
+    /// Waits until there is room to write, or something to read, or time is over.
+    ///
+    /// - Returns: whether there is room.
+    func waitToWrite(milliseconds: Int) throws(RabbitMQError) -> Bool {
+        var place = pollfd(fd: socket, events: Int16(POLLIN | POLLOUT), revents: 0)
+        let count = poll(&place, 1, CInt(clamping: milliseconds))
+        if count < 0, errno != EINTR {
+            throw RabbitMQError(.system, "poll: \(String(cString: strerror(errno)))")
+        }
+        // A socket that is broken is for the write to tell.
+        return count > 0 && place.revents & ~Int16(POLLIN) != 0
+    }
+
     /// Waits until there is something to read, or `wake` is signalled.
     ///
     /// - Returns: whether it was `wake`.

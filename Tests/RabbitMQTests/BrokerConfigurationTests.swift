@@ -32,7 +32,7 @@ import Testing
         "amqp://h:+1", "amqp://::1", "amqp://[::1", "amqp://[::1]5", "amqp://[h]", "amqp://[]",
         "amqp://h/a/b", "amqp://h?x=1", "amqp://h#f", "amqp://h/%", "amqp://h/%2", "amqp://h/%zz",
         "amqp://h/%00", "amqp://h/%ff", "amqp://u:%00@h", "amqp://h h", "amqp://hö", "AMQP://h",
-        "amqp://h%41", "amqp://h\n",
+        "amqp://h%41", "amqp://u:1/2@h", "amqp://u:1/2@h/v", "amqp://h\n",
     ])
     func `what is no broker's URL is refused`(url: String) {
         #expect(code { _ = try BrokerConfiguration(url: url) } == .configuration)

@@ -83,10 +83,10 @@ import Testing
                 == [.confirmed])
         try node.control("set_vm_memory_high_watermark", "0")
         defer { _ = try? node.control("set_vm_memory_high_watermark", "0.4") }
-        let body = [UInt8](repeating: 1, count: 1 << 20)
+        let body = [UInt8](repeating: 1, count: 1 << 16)
         let outcomes = try inTime(.seconds(2)) {
             try connection.publish(
-                (0..<32).map { _ in TestBroker.message(to: queue, body) }, within: .seconds(2))
+                (0..<512).map { _ in TestBroker.message(to: queue, body) }, within: .seconds(2))
         }
         #expect(outcomes.contains(.unconfirmed))
         let message = connection.lastError?.message ?? ""

@@ -45,10 +45,27 @@ public final class RunningBroker: Sendable {
         return pid
     }
 
-    /// Sends a node's process a signal.
+    /// Sends a node's process a signal. When SIGSTOP's returns, none of its threads runs any more.
     public func send(_ signal: CInt, node: Int = 1) throws {
-        guard kill(try pid(node: node), signal) == 0 else {
+        let pid = try pid(node: node)
+        guard kill(pid, signal) == 0 else {
             throw Failure(description: "kill: \(String(cString: strerror(errno)))")
+        }
+        guard signal == SIGSTOP else { return }
+        // The kernel lets one thread take the signal, and on a busy machine the others go on until that one is run.
+        while try !Self.isStopped(pid) { usleep(1_000) }
+    }
+
+    private static func isStopped(_ pid: pid_t) throws -> Bool {
+        let threads = "/proc/\(pid)/task"
+        return try FileManager.default.contentsOfDirectory(atPath: threads).allSatisfy { thread in
+            // A thread that has ended meanwhile runs no more either.
+            guard
+                let text = try? String(contentsOfFile: "\(threads)/\(thread)/stat", encoding: .utf8)
+            else { return true }
+            // What follows the name, which is in parentheses and may hold any byte.
+            let state = text.split(separator: ")").last?.first { $0 != " " }
+            return state == "T" || state == "Z" || state == "X"
         }
     }
 

@@ -42,8 +42,9 @@ struct TicketConfiguration: Sendable {
     private static func broker(
         _ settings: Settings, _ own: OwnSettings, key: SecretKey
     ) throws(Settings.Flaw) -> BrokerSetup? {
+        let named = try settings.value(own.tree)
         guard let url = try settings.value(own.url) else { return nil }
-        guard let tree = try settings.value(own.tree) else {
+        guard let tree = named else {
             throw Settings.Flaw(
                 own.tree.name, "is not set; with \(own.url.name) it names the tree: \(own.tree.takes)")
         }
