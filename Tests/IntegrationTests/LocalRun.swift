@@ -22,10 +22,11 @@ struct LocalRun {
         root = try scratch.folder("root")
         // A shell can't trap what was ignored when it began, as SIGINT and SIGHUP may be here.
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [
-            "--default-signal=INT,HUP,TERM", Self.script, "ROOT=\(asked ?? root.path)",
-            "PORT=\(port)", "STATE=\(scratch.path)/state", "BIN=\(Repository.binaries.path)",
-        ] + settings
+        process.arguments =
+            [
+                "--default-signal=INT,HUP,TERM", Self.script, "ROOT=\(asked ?? root.path)",
+                "PORT=\(port)", "STATE=\(scratch.path)/state", "BIN=\(Repository.binaries.path)",
+            ] + settings
         process.environment = ProcessInfo.processInfo.environment
             .filter { !$0.key.hasPrefix("PASARELA_") && $0.key != "XDG_RUNTIME_DIR" }
         process.currentDirectoryURL = folder
