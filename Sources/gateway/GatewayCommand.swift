@@ -38,7 +38,8 @@ struct GatewayCommand: ServiceCommand {
     }
 
     static func serve(_ configuration: GatewayConfiguration, log: Logger) throws {
-        if let failPoint = configuration.failPoint, FailPoint.arm(failPoint) {
+        if let failPoint = configuration.failPoint {
+            _ = FailPoint.arm(failPoint)
             log.notice("kills itself at \(failPoint)")
         }
         // First of all: it says in one line that another gateway runs. Who connects meanwhile waits.
@@ -58,7 +59,9 @@ struct GatewayCommand: ServiceCommand {
         let daemons = Daemons(configuration, log: log)
         let answers = ListAnswers(
             daemons: daemons, seal: CursorSeal(key: configuration.cursorKey))
-        let processor = TicketProcessor(answers: answers, log: log)
+        var replaying = answers
+        replaying.caller = .ticket
+        let processor = TicketProcessor(answers: replaying, log: log)
         let backlog = try Backlog(configuration.tickets.backlog, log: log) { (_, request, id) in
             processor.attempt(request, of: id)
         }
@@ -66,7 +69,8 @@ struct GatewayCommand: ServiceCommand {
         let handler = RequestHandler(
             daemons: daemons,
             lists: ListDesk(
-                answers: answers, tickets: tickets, patience: configuration.patience),
+                answers: answers, tickets: tickets, patience: configuration.patience,
+                workers: configuration.workers),
             tickets: tickets, log: RequestLog(configuration, log), metrics: Metrics(),
             metricsAudience: configuration.metricsAudience)
         var responding = ResponderConfiguration()
@@ -88,6 +92,7 @@ struct GatewayCommand: ServiceCommand {
         log.info("stopping")
         socket.unlink()
         control.stop()
+        backlog.endWaits()
         try stop(responder, daemons)
         backlog.stop()
         log.info("stopped")
