@@ -389,7 +389,7 @@ import Threads
         late.changed = early.changed.map { $0 + 1 }
         late.answer = bytes("a")
         var twin = early
-        twin.answer = bytes("bb")
+        twin.answer = bytes("c")
         for order in [[early, late], [late, early], [early, twin], [twin, early]] {
             let id = TicketID()
             for var news in order {

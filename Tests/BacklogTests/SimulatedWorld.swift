@@ -492,7 +492,9 @@ struct SimulatedWorld {
         }
         if let before { gateways[place].totals.remove(before.record) }
         gateways[place].totals.add(after)
-        if before?.record != after { gateways[place].open[id] = .some(kept) }
+        if before?.record != after || before?.answer != kept.answer {
+            gateways[place].open[id] = .some(kept)
+        }
         if let owner = before?.record.owner, owner != after.owner {
             complain("\(id) has a new owner")
         }
@@ -599,7 +601,7 @@ struct SimulatedWorld {
                 states.insert(kept.record.state)
                 answers.insert(kept.answer)
             }
-            if answers.count > 1 { complain("\(id) has another answer elsewhere: \(gateways.map { $0.disk[id]?.record }) \(answers)") }
+            if answers.count > 1 { complain("\(id) has another answer elsewhere") }
             let isRight =
                 deleted.contains(id)
                 ? states == [.deleted] : states == [.answered] || states == [.failed]
