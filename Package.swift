@@ -68,9 +68,7 @@ let package = Package(
             exclude: ["Protos"], swiftSettings: strict),
         .target(
             name: "Systemd",
-            dependencies: [
-                "CLinux", "CSystemd", "Threads", .product(name: "Logging", package: "swift-log"),
-            ],
+            dependencies: ["CSystemd", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .target(
             name: "Service",
@@ -144,8 +142,7 @@ let package = Package(
         .testTarget(
             name: "SystemdTests",
             dependencies: [
-                "CLinux", "Systemd", "TestSupport", "Threads",
-                .product(name: "Logging", package: "swift-log"),
+                "Systemd", "TestSupport", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(
