@@ -25,9 +25,7 @@ final class CheckedPipe: Sendable {
         _ = fcntl(writing, Self.setSize, Self.bytesWanted)
         bytesMax = max(0, Int(fcntl(writing, Self.getSize)))
         guard bytesMax >= Self.bytesNeeded else {
-            // A user's pipes may take 64 MiB together: pipe(7), pipe-user-pages-soft.
-            close(reading)
-            close(writing)
+            // A user's pipes may take 64 MiB together: pipe(7), pipe-user-pages-soft. `deinit` runs here too, and closes.
             throw FastCGIError(.system, "F_SETPIPE_SZ", systemError: EPERM)
         }
     }
