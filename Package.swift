@@ -56,7 +56,8 @@ let package = Package(
         .target(
             name: "NameIndex", dependencies: ["RootedFiles", "FileModel"], swiftSettings: strict),
         .target(
-            name: "RabbitMQ", dependencies: ["CLinux", "CRabbitMQ"], swiftSettings: strict),
+            name: "RabbitMQ", dependencies: ["CLinux", "CRabbitMQ", "Threads"],
+            swiftSettings: strict),
         .target(
             name: "Backlog",
             dependencies: [

@@ -97,21 +97,14 @@ final class BacklogPost: CourierPost {
         try? store.submit(job)
     }
 
-    func deadLetter(_ news: TicketNews, isFailure: Bool) throws(BacklogError) -> TicketNews? {
+    func deadLetter(_ news: TicketNews) throws(BacklogError) -> TicketNews? {
         try store.change { [now] ledger throws(StoreFault) -> TicketNews? in
             let now = now()
             try ledger.apply(.merge(news), to: news.id, now: now)
-            if isFailure {
-                try ledger.apply(
-                    .failedElsewhere(failures: news.failures), to: news.id, now: now)
-            }
             FailPoint.mergeWritten.pass()
             guard let record = try ledger.record(news.id) else {
                 // There is no place for it here: it goes on with what it says itself.
-                guard news.state == .waiting, now < news.expires else { return nil }
-                var again = news
-                again.failures += isFailure ? 1 : 0
-                return again
+                return news.state == .waiting && now < news.expires ? news : nil
             }
             guard record.state == .waiting, now < record.expires else { return nil }
             return try ledger.news(news.id)

@@ -38,13 +38,12 @@ protocol CourierPost: Sendable {
     /// those that nobody works on are not begun any more. Does not wait.
     func withdrawOffers()
 
-    /// A dead letter.
+    /// A dead letter. A failure was counted by the gateway that met it: what the broker says of why the message died
+    /// is not sealed.
     ///
-    /// - Parameter isFailure: its reason is `rejected`: one failure more than its news say. False for `expired`,
-    ///   `maxlen`…
     /// - Returns: what to publish again under `ticket.SERVICE` before the dead letter is acknowledged; nil: the ticket
     ///   has ended, acknowledge only.
-    func deadLetter(_ news: TicketNews, isFailure: Bool) throws(BacklogError) -> TicketNews?
+    func deadLetter(_ news: TicketNews) throws(BacklogError) -> TicketNews?
 
     /// Adds to the figures, and says how the broker stands.
     func report(_ change: (inout BrokerFigures) -> Void)

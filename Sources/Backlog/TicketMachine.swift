@@ -16,8 +16,6 @@ enum TicketEvent: Sendable {
     case merge(TicketNews, kept: [UInt8]? = nil)
     /// The operator wants it tried again.
     case retry
-    /// It failed at another gateway, which knew of so many failures before.
-    case failedElsewhere(failures: Int)
     /// Others have heard this revision.
     case told(revision: Int64)
 }
@@ -92,7 +90,7 @@ struct TicketMachine: Sendable {
             return (accepted, [.keepRequest(request), .count(.accepted)])
         case .merge(let news, _):
             return meet(news, now: now, totals: totals)
-        case .answered, .failed, .notForUs, .delete, .time, .retry, .failedElsewhere, .told:
+        case .answered, .failed, .notForUs, .delete, .time, .retry, .told:
             return (nil, [])
         }
     }
@@ -138,13 +136,6 @@ struct TicketMachine: Sendable {
             }
             failed.notBefore = now + Self.backOff(failures: record.failures, jitter: jitter)
             return (failed, [.tryAgain])
-        case .failedElsewhere(let before):
-            guard record.state == .waiting else { return (record, []) }
-            var failed = record
-            // The last failure is one that has bytes to show.
-            let known = min(before + 1, max(limits.attemptsMax - 1, 0))
-            failed.failures = max(failed.failures, known)
-            return (failed, [])
         case .notForUs:
             guard record.state == .waiting else { return (record, []) }
             var later = record

@@ -44,15 +44,15 @@ struct TicketLimits: Sendable {
     /// What a ticket counts besides its bytes: its row and its places in the indexes, generously.
     static let rowBytes = 512
 
-    var ticketsMax = 10_000
-    var bytesMax = 512 << 20
-    var attemptsMax = 5
-    var ticketLife: Int64 = 86_400_000
-    var answerLife: Int64 = 86_400_000
-    var traceLife: Int64 = 86_400_000
+    var ticketsMax: Int
+    var bytesMax: Int
+    var attemptsMax: Int
+    var ticketLife: Int64
+    var answerLife: Int64
+    var traceLife: Int64
 
-    /// The defaults.
-    init() {}
+    /// The defaults of `BacklogConfiguration`.
+    init() { self.init(BacklogConfiguration(folder: "", services: [])) }
 
     init(_ configuration: BacklogConfiguration) {
         ticketsMax = max(configuration.ticketsMax, 0)

@@ -63,22 +63,6 @@ static inline amqp_bytes_t crabbitmq_body_part(const amqp_frame_t *frame) {
     return frame->payload.body_fragment;
 }
 
-// The text header of this name; bytes is NULL where there is none.
-static inline amqp_bytes_t crabbitmq_text_header(const amqp_basic_properties_t *properties,
-                                                 const char *name) {
-    size_t length = strlen(name);
-    if (properties->_flags & AMQP_BASIC_HEADERS_FLAG) {
-        for (int i = 0; i < properties->headers.num_entries; i++) {
-            const amqp_table_entry_t *entry = &properties->headers.entries[i];
-            if (entry->key.len == length && memcmp(entry->key.bytes, name, length) == 0 &&
-                entry->value.kind == AMQP_FIELD_KIND_UTF8) {
-                return entry->value.value.bytes;
-            }
-        }
-    }
-    return amqp_empty_bytes;
-}
-
 // A netinet/tcp.h that Swift's Glibc module does not show.
 static inline int crabbitmq_set_user_timeout(int socket, unsigned int milliseconds) {
     return setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);

@@ -31,16 +31,6 @@ public struct BrokerConfiguration: Sendable, Hashable {
 
     /// PEM file of whom we trust for TLS; the system's list where none is named.
     public var authorityFile = "/etc/ssl/certs/ca-certificates.crt"
-    /// PEM files of our own certificate and its key, for a broker that asks for one.
-    public var certificate: (file: String, key: String)? {
-        get { certificateFile.flatMap { file in keyFile.map { (file, $0) } } }
-        set {
-            certificateFile = newValue?.file
-            keyFile = newValue?.key
-        }
-    }
-    private var certificateFile: String?
-    private var keyFile: String?
 
     /// Whole seconds, 1…600: silence of twice as long ends a connection. The broker may want less.
     public var heartbeatSeconds = 10

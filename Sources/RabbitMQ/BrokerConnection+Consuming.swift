@@ -22,14 +22,6 @@ extension BrokerConnection {
         }
     }
 
-    /// Ends a consumer. Messages that it was handed stay its own; `next` still gives those that were on their way.
-    public func cancel(consumer: String) throws(RabbitMQError) {
-        try call("end of consumer \(consumer)") { memory in
-            amqp_basic_cancel(library.state, Self.channel, memory.bytes(consumer))
-        } read: { _ in
-        }
-    }
-
     /// A delivery is done with.
     public func acknowledge(_ tag: UInt64) throws(RabbitMQError) {
         try send("acknowledgement") {

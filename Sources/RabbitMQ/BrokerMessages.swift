@@ -61,8 +61,6 @@ public struct Delivery: Sendable {
     public let messageID: String
     /// Who published it, by their own word.
     public let applicationID: String
-    /// Why it first became a dead letter (`rejected`, `expired`, `maxlen`, `delivery_limit`); nil: it is none.
-    public let deathReason: String?
     /// Empty where it was longer than `OutgoingMessage.bodyBytesMax`.
     public let body: [UInt8]
 }

@@ -72,7 +72,7 @@ struct FrameReader {
                     tag: deliver.delivery_tag, consumer: String(deliver.consumer_tag),
                     routingKey: String(deliver.routing_key),
                     isRedelivered: deliver.redelivered != 0, contentType: "", messageID: "",
-                    applicationID: "", deathReason: nil, body: []))
+                    applicationID: "", body: []))
             return nil
         case crabbitmq_cancel:
             return .cancelled(String(content.load(as: amqp_basic_cancel_t.self).consumer_tag))
@@ -103,7 +103,6 @@ struct FrameReader {
             }
         case .delivery(let delivery):
             guard let properties else { break }
-            let death = crabbitmq_text_header(properties, "x-first-death-reason")
             message = .delivery(
                 Delivery(
                     tag: delivery.tag, consumer: delivery.consumer,
@@ -112,7 +111,7 @@ struct FrameReader {
                         properties, crabbitmq_content_type_flag, \.content_type),
                     messageID: Self.text(properties, crabbitmq_message_id_flag, \.message_id),
                     applicationID: Self.text(properties, crabbitmq_app_id_flag, \.app_id),
-                    deathReason: death.bytes == nil ? nil : String(death), body: []))
+                    body: []))
         }
         return bytesLeft == 0 ? finished() : nil
     }
@@ -139,8 +138,7 @@ struct FrameReader {
                     tag: delivery.tag, consumer: delivery.consumer,
                     routingKey: delivery.routingKey, isRedelivered: delivery.isRedelivered,
                     contentType: delivery.contentType, messageID: delivery.messageID,
-                    applicationID: delivery.applicationID, deathReason: delivery.deathReason,
-                    body: body))
+                    applicationID: delivery.applicationID, body: body))
         }
     }
 }

@@ -59,11 +59,6 @@ final class LibraryConnection {
         try require(
             amqp_ssl_socket_set_cacert(socket, configuration.authorityFile),
             "no certificates can be read from \(configuration.authorityFile)")
-        if let certificate = configuration.certificate {
-            try require(
-                amqp_ssl_socket_set_key(socket, certificate.file, certificate.key),
-                "\(certificate.file) and \(certificate.key) are no certificate and its key")
-        }
         return socket
     }
 

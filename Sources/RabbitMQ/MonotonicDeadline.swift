@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Threads
 
 /// A moment of `CLOCK_MONOTONIC`, on which every wait here is counted.
 struct MonotonicDeadline {
@@ -6,19 +7,12 @@ struct MonotonicDeadline {
 
     /// So long from now; a negative time is now, years are a year.
     init(after time: Duration) {
-        let seconds = min(max(time.components.seconds, 0), 31_536_000)
-        let fraction = time < .zero ? 0 : time.components.attoseconds / 1_000_000_000
-        nanoseconds = Self.now + seconds * 1_000_000_000 + fraction
-    }
-
-    private static var now: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        let span = min(max(time, .zero), .seconds(31_536_000))
+        nanoseconds = MonotonicClock.now + span.wholeNanoseconds
     }
 
     /// What is left, never negative.
-    private var left: Int64 { max(nanoseconds - Self.now, 0) }
+    private var left: Int64 { max(nanoseconds - MonotonicClock.now, 0) }
 
     var isPast: Bool { left == 0 }
 

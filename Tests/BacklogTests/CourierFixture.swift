@@ -28,7 +28,7 @@ final class TestGateway: Sendable {
             folder: folder.path, services: ["mserv1", "mserv2"], attemptsMax: 2,
             broker: BrokerSetup(configuration: broker, tree: tree) { standInForMAC($0, key: tree) })
         backlog = try Backlog(
-            configuration, log: log.logger, now: Courier.now,
+            configuration, log: log.logger, now: { WallClock.now },
             makeCourier: { [times] setup, services, post, log in
                 Courier(setup, services: services, post: post, log: log, times: times)
             }

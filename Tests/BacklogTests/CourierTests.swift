@@ -25,6 +25,35 @@ import Threads
         return gateway
     }
 
+    /// Those of docs/scaling.md: on the tree's own names, in a virtual host of its own, and on no other tree's.
+    @Test func `the rights that an operator is told to give are enough, and for this tree only`()
+        throws
+    {
+        let rights = "^pasarela\\.\(tree)(\\..*)?$"
+        try broker.control("add_vhost", tree)
+        try broker.control("add_user", tree, "secret")
+        try broker.control("set_permissions", "-p", tree, tree, rights, rights, rights)
+        let port = try #require(broker.urls[0].split(separator: ":").last)
+        let url = "amqp://\(tree):secret@127.0.0.1:\(port)/\(tree)"
+        let one = try TestGateway(tree: tree, at: url, in: folders[0])
+        let two = try TestGateway(tree: tree, at: url, in: folders[1], well: ["mserv1"])
+        #expect(one.isConnected() && two.isConnected())
+        let id = try one.accept("by right")
+        #expect(try one.reaches(.answered, id))
+
+        let folder = try TemporaryFolder()
+        let other = try TestGateway(tree: "\(tree)0", at: url, in: folder)
+        #expect(
+            eventually {
+                if case .disconnected(let reason) = other.backlog.figures().brokerState {
+                    reason.contains("refused")
+                } else {
+                    false
+                }
+            })
+        other.backlog.stop()
+    }
+
     private func queuesAreEmpty() throws -> Bool {
         try eventually { try CourierBroker.messages(of: tree, on: broker) == 0 }
     }
@@ -243,7 +272,7 @@ import Threads
 extension TicketNews {
     /// News that could be true.
     static func sample(_ state: TicketState = .waiting) -> TicketNews {
-        let now = Courier.now()
+        let now = WallClock.now
         return TicketNews(
             id: TicketID(), owner: GatewayID(), service: "mserv1", state: state, round: 0,
             created: now, expires: now + 86_400_000, changed: state == .waiting ? nil : now,

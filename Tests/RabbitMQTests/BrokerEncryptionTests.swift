@@ -7,8 +7,6 @@ import Testing
         let (broker, certificates) = try TestBroker.shared.get()
         var configuration = try BrokerConfiguration(url: broker.encryptedURLs[0])
         configuration.authorityFile = certificates.authority
-        // One of our own does no harm where none is asked for.
-        configuration.certificate = (certificates.server, certificates.serverKey)
         let connection = try TestBroker.connect(configuration)
         let queue = TestBroker.name("tls")
         try connection.declare(TestBroker.queue(queue))
@@ -28,9 +26,6 @@ import Testing
         configuration.authorityFile = certificates.stranger
         #expect(code { _ = try TestBroker.connect(configuration) } == .untrusted)
         configuration.authorityFile = certificates.folder.path + "/absent"
-        #expect(code { _ = try TestBroker.connect(configuration) } == .configuration)
-        configuration.authorityFile = certificates.authority
-        configuration.certificate = (certificates.server, certificates.authority)
         #expect(code { _ = try TestBroker.connect(configuration) } == .configuration)
 
         let port = configuration.hosts[0].port

@@ -156,7 +156,7 @@ final class ConsumerSession {
             heardBytes += delivery.body.count
         case Self.deadConsumer:
             undecided[delivery.tag] = delivery.consumer
-            takeDeadLetter(news, delivery)
+            takeDeadLetter(news, delivery.tag)
         default:
             undecided[delivery.tag] = delivery.consumer
             offer(news, delivery.tag)
@@ -179,10 +179,9 @@ final class ConsumerSession {
         }
     }
 
-    private func takeDeadLetter(_ news: TicketNews, _ delivery: Delivery) {
-        let tag = delivery.tag
+    private func takeDeadLetter(_ news: TicketNews, _ tag: UInt64) {
         do {
-            let again = try post.deadLetter(news, isFailure: delivery.deathReason == "rejected")
+            let again = try post.deadLetter(news)
             guard let again else { return desk.decide(.acknowledge, tag, of: number) }
             publisher.publishAgain(
                 CourierPublisher.Again(news: again) { [desk, number] isPublished in

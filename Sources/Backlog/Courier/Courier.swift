@@ -1,7 +1,6 @@
 internal import Logging
 internal import RabbitMQ
 internal import Threads
-private import Glibc
 
 /// Carries tickets between the gateways of a tree over RabbitMQ: tells what is in the outbox, hears what others tell,
 /// has tickets of the work queues processed here while their service is well.
@@ -15,7 +14,8 @@ final class Courier: TicketCourier {
 
     init(
         _ setup: BrokerSetup, services: [String], post: any CourierPost, log: Logger,
-        times: CourierTimes = CourierTimes(), now: @escaping @Sendable () -> Int64 = Courier.now
+        times: CourierTimes = CourierTimes(),
+        now: @escaping @Sendable () -> Int64 = { WallClock.now }
     ) {
         let status = CourierStatus(post, log)
         let topology = CourierTopology(
@@ -59,13 +59,6 @@ final class Courier: TicketCourier {
 
     func tell(_ service: String, isWell: Bool) {
         consumer.tell(service, isWell: isWell)
-    }
-
-    /// The wall clock, in milliseconds since 1970.
-    static let now: @Sendable () -> Int64 = {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
 

@@ -11,13 +11,15 @@ final class Ledger {
     private let queries: LedgerQueries
     private var totalsBefore = TicketTotals()
 
+    /// - Parameter known: what is kept, where it was counted already: counting reads every ticket.
     init(
-        _ database: Database, me: GatewayID, limits: TicketLimits, desk: TicketsInHand
+        _ database: Database, me: GatewayID, limits: TicketLimits, desk: TicketsInHand,
+        totals known: TicketTotals? = nil
     ) throws(StoreFault) {
         machine = TicketMachine(me: me, limits: limits)
         self.desk = desk
         queries = try LedgerQueries(database)
-        totals = try queries.totals()
+        if let known { totals = known } else { totals = try queries.totals() }
     }
 
     // MARK: Transactions

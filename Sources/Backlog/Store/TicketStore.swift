@@ -178,6 +178,8 @@ final class TicketStore: Sendable {
 
     private func run() {
         let desk = TicketsInHand()
+        // Nobody has written since `init` counted.
+        var counted: TicketTotals? = totalsAtStart
         while true {
             let leaving: Leaving
             let openedAt = MonotonicClock.now
@@ -186,8 +188,11 @@ final class TicketStore: Sendable {
                 let queue: DatabaseQueue
                 if let known { queue = known } else { queue = try TicketDatabase.open(path) }
                 opened.update(waking: .none) { $0 = queue }
+                let totals = counted
+                counted = nil
                 leaving = try queue.writeWithoutTransaction { database in
-                    let ledger = try Ledger(database, me: me, limits: limits, desk: desk)
+                    let ledger = try Ledger(
+                        database, me: me, limits: limits, desk: desk, totals: totals)
                     return serve(ledger)
                 }
             } catch let error as BacklogError {
