@@ -9,8 +9,12 @@ import Testing
     private func service(
         _ name: String, _ arguments: [String] = [], _ environment: [String: String] = [:]
     ) throws -> CommandResult {
-        try run(
-            [Repository.binaries.appending(path: name).path] + arguments, environment: environment,
+        // Root's own state folder is the machine's.
+        let state = try TemporaryFolder()
+        defer { state.remove() }
+        let given = ["PASARELA_STATE_DIR": state.path].merging(environment) { _, new in new }
+        return try run(
+            [Repository.binaries.appending(path: name).path] + arguments, environment: given,
             seconds: 20)
     }
 

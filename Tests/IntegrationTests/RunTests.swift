@@ -14,6 +14,12 @@ import Testing
             let answer = try run(["bash", "-c", "\(line) --silent --fail --max-time 10"])
             #expect(answer.status == 0)
             #expect(answer.output.contains("\"entradas\":"))
+            let tickets = try #require(
+                told.split(separator: "\n").first { $0.contains("Tickets:") })
+            let command = tickets.split(separator: ":", maxSplits: 1).last ?? ""
+            let listed = try run(["bash", "-c", String(command)])
+            #expect(listed.status == 0)
+            #expect(listed.errors.contains("no such tickets"))
         }
     }
 

@@ -8,23 +8,8 @@ extension BacklogCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists tickets, oldest first.")
 
-        /// The states, as they are typed.
-        enum State: String, ExpressibleByArgument, CaseIterable {
-            case waiting, answered, failed, deleted, expired
-
-            var ticketState: TicketState {
-                switch self {
-                case .waiting: .waiting
-                case .answered: .answered
-                case .failed: .failed
-                case .deleted: .deleted
-                case .expired: .expired
-                }
-            }
-        }
-
         @Option(help: "Only tickets in this state.")
-        var state: State?
+        var state: TicketState?
         @Option(
             help: ArgumentHelp("Only those behind this ticket.", valueName: "ticket"),
             transform: ticketID)
@@ -42,7 +27,7 @@ extension BacklogCommand {
 
         func report(from client: BacklogClient) throws(RPCError) -> Report {
             let (tickets, hasMore) = try client.list(
-                state: state?.ticketState, after: after, limit: limit)
+                state: state, after: after, limit: limit)
             if json { return Report(text: TicketReport.json(tickets, hasMore: hasMore)) }
             var report = Report(text: TicketReport.table(tickets))
             if hasMore, let last = tickets.last {
@@ -59,16 +44,12 @@ extension BacklogCommand {
         static let configuration = CommandConfiguration(
             abstract: "Shows one ticket, and how it ended.")
 
-        @Argument(
-            help: ArgumentHelp("Its id.", valueName: "ticket"), transform: ticketID)
-        var id: TicketID
-        @Flag(help: "As JSON.")
-        var json = false
+        @OptionGroup var ticket: OneTicket
 
         func report(from client: BacklogClient) throws(RPCError) -> Report {
-            let details = try client.details(id)
+            let details = try client.details(ticket.id)
             return Report(
-                text: json ? TicketReport.json(details) : TicketReport.lines(details))
+                text: ticket.json ? TicketReport.json(details) : TicketReport.lines(details))
         }
     }
 
@@ -77,16 +58,13 @@ extension BacklogCommand {
         static let configuration = CommandConfiguration(
             abstract: "Has a failed ticket, or one that pauses, tried again at once.")
 
-        @Argument(
-            help: ArgumentHelp("Its id.", valueName: "ticket"), transform: ticketID)
-        var id: TicketID
-        @Flag(help: "As JSON.")
-        var json = false
+        @OptionGroup var ticket: OneTicket
 
         func report(from client: BacklogClient) throws(RPCError) -> Report {
+            let id = ticket.id
             try client.retry(id)
             return Report(
-                text: json
+                text: ticket.json
                     ? "{\"id\":\"\(id)\",\"state\":\"waiting\"}\n" : "ticket \(id) waits again\n")
         }
     }
@@ -97,30 +75,38 @@ extension BacklogCommand {
             abstract: "Forgets all tickets in some states, as if their clients had deleted them.")
 
         /// What can be forgotten: deleted and expired tickets hold nothing any more.
-        enum State: String, ExpressibleByArgument, CaseIterable {
-            case waiting, answered, failed
+        static let states: [TicketState] = [.waiting, .answered, .failed]
 
-            var ticketState: TicketState {
-                switch self {
-                case .waiting: .waiting
-                case .answered: .answered
-                case .failed: .failed
-                }
-            }
-        }
-
-        @Argument(help: ArgumentHelp("Which tickets, one state or more.", valueName: "state"))
-        var states: [State]
+        @Argument(
+            help: ArgumentHelp("Which tickets, one state or more.", valueName: "state"),
+            completion: .list(states.map(\.rawValue)))
+        var states: [TicketState]
         @Flag(help: "As JSON.")
         var json = false
 
+        func validate() throws {
+            guard states.allSatisfy(Self.states.contains) else {
+                let words = Self.states.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("what can be forgotten is: \(words)")
+            }
+        }
+
         func report(from client: BacklogClient) throws(RPCError) -> Report {
-            let count = try client.purge(Set(states.map(\.ticketState)))
+            let count = try client.purge(Set(states))
             return Report(
                 text: json
                     ? "{\"purged\":\(count)}\n"
                     : "\(count) \(count == 1 ? "ticket" : "tickets") forgotten\n")
         }
+    }
+
+    /// What the subcommands take that are about one ticket.
+    struct OneTicket: ParsableArguments {
+        @Argument(
+            help: ArgumentHelp("Its id.", valueName: "ticket"), transform: ticketID)
+        var id: TicketID
+        @Flag(help: "As JSON.")
+        var json = false
     }
 
     /// Reads a ticket's id.

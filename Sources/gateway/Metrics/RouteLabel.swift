@@ -1,5 +1,4 @@
-/// A value of the label `route`: a route of the API, or `otra`. Never what a client made up, so the number of series
-/// has a bound.
+/// A route without what a client made up, or `otra`: so the number of series has a bound.
 enum RouteLabel: Int, Sendable, CaseIterable {
     case home
     case list
@@ -29,7 +28,7 @@ enum RouteLabel: Int, Sendable, CaseIterable {
         }
     }
 
-    /// The value: ``Route/name``.
+    /// The value of the label `route`.
     var name: String {
         switch self {
         case .home: "/"

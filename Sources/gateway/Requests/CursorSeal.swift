@@ -12,11 +12,11 @@ struct CursorSeal: Sendable {
     /// A cursor's longest text: a name, a folder and the seal, in base64.
     static let characterCountMax = 6_144
 
-    private let key: [UInt8]
+    private let key: SecretKey
 
     /// Seals with a key of 32 bytes.
     init(key: [UInt8]) {
-        self.key = key
+        self.key = SecretKey(key)
     }
 
     /// The key in the state folder, made at the first start.
@@ -108,9 +108,6 @@ struct CursorSeal: Sendable {
         var message = withUnsafeBytes(of: UInt32(list.count).bigEndian) { Array($0) }
         message.append(contentsOf: list)
         message.append(contentsOf: place)
-        var mac = [UInt8](repeating: 0, count: 32)
-        let done = copenssl_hmac_sha256(key, CInt(key.count), message, message.count, &mac)
-        precondition(done == 1, "HMAC-SHA256 is there in every libcrypto")
-        return Array(mac.prefix(Self.macByteCount))
+        return Array(key.mac(message).prefix(Self.macByteCount))
     }
 }

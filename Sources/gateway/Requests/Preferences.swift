@@ -20,8 +20,8 @@ struct Preferences: Sendable, Hashable {
             // What follows a semicolon are parameters; neither preference has any.
             let word = item.prefix { $0 != ";" }
             let pair = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = Self.trimmed(pair[0]).lowercased()
-            let value = pair.count == 2 ? Self.trimmed(pair[1]) : ""
+            let name = pair[0].trimmingBlanks.lowercased()
+            let value = pair.count == 2 ? pair[1].trimmingBlanks : ""
             switch name {
             case "respond-async": respondsAsync = respondsAsync || value.isEmpty || value == "\"\""
             case "wait" where !hasWait:
@@ -53,13 +53,6 @@ struct Preferences: Sendable, Hashable {
         }
         items.append(header[start...])
         return items
-    }
-
-    private static func trimmed(_ text: Substring) -> Substring {
-        var text = text
-        while text.first == " " || text.first == "\t" { text.removeFirst() }
-        while text.last == " " || text.last == "\t" { text.removeLast() }
-        return text
     }
 
     private static func seconds(_ value: Substring) -> Int? {

@@ -17,7 +17,7 @@ struct QualityList {
         var items: [Item] = []
         for element in header.split(separator: ",") {
             let parts = element.split(separator: ";", omittingEmptySubsequences: false)
-                .map { Self.trimmed($0).lowercased() }
+                .map { $0.trimmingBlanks.lowercased() }
             guard let value = parts.first else { return nil }
             if value.isEmpty, parts.count == 1 { continue }
             guard !value.isEmpty, value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
@@ -40,13 +40,6 @@ struct QualityList {
         self.items = items
     }
 
-    private static func trimmed(_ text: Substring) -> Substring {
-        var text = text
-        while text.first == " " || text.first == "\t" { text.removeFirst() }
-        while text.last == " " || text.last == "\t" { text.removeLast() }
-        return text
-    }
-
     /// `qvalue`: 0 or 1 with up to three decimals.
     private static func quality(_ text: Substring) -> Double? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
@@ -59,5 +52,15 @@ struct QualityList {
             thousandths += Int(padded) ?? 0
         }
         return thousandths <= 1_000 ? Double(thousandths) / 1_000 : nil
+    }
+}
+
+extension Substring {
+    /// Without the white space that HTTP allows around a value (RFC 9110, 5.6.3).
+    var trimmingBlanks: Substring {
+        var text = self
+        while text.first == " " || text.first == "\t" { text.removeFirst() }
+        while text.last == " " || text.last == "\t" { text.removeLast() }
+        return text
     }
 }

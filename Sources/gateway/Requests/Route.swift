@@ -55,19 +55,6 @@ enum Route: Sendable, Hashable {
         }
     }
 
-    /// The route's name, for logs and links: never what a client made up.
-    var name: String {
-        switch self {
-        case .home: "/"
-        case .list: "/listar_archivos"
-        case .search: "/buscar_archivos"
-        case .health: "/salud"
-        case .readiness: "/salud/listo"
-        case .openAPI: "/openapi.json"
-        case .problem: "/problemas/{codigo}"
-        case .metrics: "/metricas"
-        case .ticket: "/solicitudes/{id}"
-        case .ticketResult: "/solicitudes/{id}/resultado"
-        }
-    }
+    /// The route's name, for logs and figures: never what a client made up.
+    var name: String { RouteLabel(self).name }
 }
