@@ -23,7 +23,7 @@ public struct Settings: Sendable {
         }
     }
 
-    private let environment: [String: String]
+    let environment: [String: String]
 
     /// Settings from an environment.
     public init(_ environment: [String: String]) {
