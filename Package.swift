@@ -82,7 +82,7 @@ let package = Package(
         .target(
             name: "TreeDaemon",
             dependencies: [
-                "ArchiveProtocol", "FileModel", "RootedFiles", "RPC", "Service",
+                "ArchiveProtocol", "FileModel", "RootedFiles", "RPC", "Service", "Systemd",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -92,7 +92,7 @@ let package = Package(
             name: "gateway",
             dependencies: [
                 "ArchiveProtocol", "Backlog", "COpenSSL", "FastCGI", "FileModel", "RPC", "RabbitMQ",
-                "Service", "Threads", .product(name: "Logging", package: "swift-log"),
+                "Service", "Systemd", "Threads", .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],

@@ -52,10 +52,14 @@ static inline int clinux_pipe2(int ends[2], int flags) {
     return (int)syscall(SYS_pipe2, ends, flags);
 }
 
-// struct ucred is _GNU_SOURCE only. The user at the other end of a Unix connection, as it was when it connected.
-// 0, or -1 with errno.
+// struct ucred is _GNU_SOURCE only, as accept4: here its like (unix(7)). The user at the other end of a Unix
+// connection, as it was when it connected. 0, or -1 with errno.
 static inline int clinux_peer_user(int socket, uint32_t *user) {
-    struct ucred peer;
+    struct {
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+    } peer;
     socklen_t size = sizeof peer;
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
     *user = peer.uid;

@@ -1,6 +1,7 @@
 private import Glibc
 public import Logging
 private import Synchronization
+private import Systemd
 
 /// Who may connect to a service's socket, as the kernel says who it is (`SO_PEERCRED`, unix(7)): besides the socket's mode
 /// and group, which keep others out already, so that neither a wrong mode nor a passed descriptor lets anybody in.
@@ -72,8 +73,7 @@ public final class StrangerLog: Sendable {
         }
         guard let count else { return }
         log.warning(
-            "refused \(count) connection\(count == 1 ? "" : "s") of a user who is not in "
-                + "PASARELA_PEERS: \(user)",
+            "refused \(count) of a user who may not connect (PASARELA_PEERS): \(user)",
             metadata: .event(.strangerRefused).merging(["PEER_UID": "\(user)"]) { own, _ in own })
     }
 }

@@ -1,4 +1,5 @@
 private import ArchiveProtocol
+private import RootedFiles
 public import Logging
 public import FileModel
 public import RPC

@@ -1,6 +1,7 @@
-private import Logging
+internal import Logging
 private import Service
 private import Synchronization
+private import Systemd
 
 /// Says in one line that the tree is not there, and in one that it is back: as requests meet it.
 final class TreeWatch: Sendable {

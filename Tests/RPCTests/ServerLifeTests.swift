@@ -26,6 +26,25 @@ internal import Threads
         }
     }
 
+    @Test func `only users that are welcome are heard`() throws {
+        final class Refused: Sendable { let users = Mutex<[UInt32]>([]) }
+        let refused = Refused()
+        var configuration = RPCServerConfiguration()
+        configuration.peers = [geteuid() + 1]
+        configuration.refused = { user in refused.users.withLock { $0.append(user) } }
+        try withServer(Self.echo, configuration) { test in
+            let thrown = errorOf { () throws(RPCError) in
+                try test.channel.call("/t.Service/Echo", [1], deadline: .ample)
+            }
+            #expect(thrown?.code == .unavailable)
+            #expect(refused.users.withLock { $0.first } == geteuid())
+        }
+        configuration.peers = [geteuid()]
+        try withServer(Self.echo, configuration) { test in
+            try #expect(test.channel.call("/t.Service/Echo", [1], deadline: .ample) == [1])
+        }
+    }
+
     @Test(arguments: ["", String(repeating: "x", count: 108), "a\u{0}b"])
     func `a path that is none is an error`(path: String) {
         let channel = RPCChannel(unixSocket: path)

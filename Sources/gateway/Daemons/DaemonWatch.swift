@@ -1,6 +1,7 @@
 import Logging
 import Service
 import Synchronization
+import Systemd
 import Threads
 
 /// Knows whether a daemon is well, because it asks: often while somebody waits for it, else once a second.
