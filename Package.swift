@@ -157,7 +157,8 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Backlog", "FastCGI", "FileModel", "RPC", "Service", "TestSupport", "Threads", "gateway",
+                "Backlog", "FastCGI", "FileModel", "RPC", "Service", "TestSupport", "Threads",
+                "gateway",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

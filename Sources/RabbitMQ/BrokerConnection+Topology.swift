@@ -30,6 +30,19 @@ extension BrokerConnection {
         }
     }
 
+    /// What a queue holds.
+    ///
+    /// - Throws: `unexpected` where it is not there.
+    public func figures(of queue: String) throws(RabbitMQError) -> QueueFigures {
+        try call("look at queue \(queue)") { memory in
+            amqp_queue_declare(
+                library.state, Self.channel, memory.bytes(queue), 1, 0, 0, 0, amqp_empty_table)
+        } read: { reply in
+            QueueFigures(
+                messages: Int(reply.message_count), consumers: Int(reply.consumer_count))
+        }
+    }
+
     /// Routes what is published to an exchange with such a key to a queue.
     public func bind(
         queue: String, to exchange: String, key: String

@@ -7,7 +7,9 @@ public struct SettingTable {
 
     /// Adds a setting.
     public mutating func add<Value>(_ setting: Setting<Value>) {
-        let fallback = setting.fallback.map { $0.isEmpty ? "may be left out" : "default \($0)" } ?? "must be set"
+        let fallback =
+            setting.fallback.map { $0.isEmpty ? "may be left out" : "default \($0)" }
+            ?? "must be set"
         // Short lines: the help is wrapped at 80 columns, without regard for what is set off.
         lines += ["  \(setting.name)", "      \(setting.purpose)"]
         let values = "      \(setting.takes); \(fallback)"

@@ -38,6 +38,24 @@ import Testing
         #expect(empty.opened(try #require(empty.sealed(.sample()))) == nil)
     }
 
+    @Test func `a queue with messages of which none comes at two looks is a deaf consumer's`() {
+        var watch = DeafnessWatch()
+        // Empty.
+        #expect(watch.isToAsk(about: "a", isBusy: false) && !watch.isDeaf("a", waiting: 0))
+        // Once may be a moment's matter.
+        #expect(watch.isToAsk(about: "a", isBusy: false) && !watch.isDeaf("a", waiting: 1))
+        #expect(watch.isToAsk(about: "b", isBusy: false) && !watch.isDeaf("b", waiting: 3))
+        // Something came to one of them.
+        watch.came(to: "a")
+        #expect(!watch.isToAsk(about: "a", isBusy: false))
+        #expect(watch.isToAsk(about: "b", isBusy: false) && watch.isDeaf("b", waiting: 3))
+        #expect(watch.isToAsk(about: "a", isBusy: false) && !watch.isDeaf("a", waiting: 5))
+        // What is in hand may be all that it may have.
+        #expect(!watch.isToAsk(about: "a", isBusy: true))
+        #expect(watch.isToAsk(about: "a", isBusy: false) && !watch.isDeaf("a", waiting: 5))
+        #expect(watch.isToAsk(about: "a", isBusy: false) && watch.isDeaf("a", waiting: 5))
+    }
+
     @Test func `all hosts are tried at once, then with growing pauses`() throws {
         let configuration = try BrokerConfiguration(url: "amqp://a,b,c")
         var rotation = HostRotation(configuration.hosts, first: 4)

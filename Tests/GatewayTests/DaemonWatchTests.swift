@@ -59,7 +59,8 @@ import Threads
             daemon.isWell.store(false, ordering: .relaxed)
             watch.miss()
             #expect(!watch.awaitReturn(until: Self.end(100)))
-            #expect(daemon.told.wait(until: Self.end(10_000)) { $0.last == false ? true : nil } == true)
+            #expect(
+                daemon.told.wait(until: Self.end(10_000)) { $0.last == false ? true : nil } == true)
         }
     }
 

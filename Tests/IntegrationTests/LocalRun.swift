@@ -15,16 +15,18 @@ struct LocalRun {
     /// - Parameters:
     ///   - root: ROOT's value; nil: an empty folder.
     ///   - folder: where it is started.
-    init(root asked: String?, in folder: URL?) throws {
+    ///   - settings: more of its arguments, NAME=VALUE.
+    init(root asked: String?, in folder: URL?, _ settings: [String]) throws {
         port = try freePort()
         scratch = try TemporaryFolder()
         root = try scratch.folder("root")
         // A shell can't trap what was ignored when it began, as SIGINT and SIGHUP may be here.
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [
-            "--default-signal=INT,HUP,TERM", Self.script, "ROOT=\(asked ?? root.path)",
-            "PORT=\(port)", "STATE=\(scratch.path)/state", "BIN=\(Repository.binaries.path)",
-        ]
+        process.arguments =
+            [
+                "--default-signal=INT,HUP,TERM", Self.script, "ROOT=\(asked ?? root.path)",
+                "PORT=\(port)", "STATE=\(scratch.path)/state", "BIN=\(Repository.binaries.path)",
+            ] + settings
         process.environment = ProcessInfo.processInfo.environment
             .filter { !$0.key.hasPrefix("PASARELA_") && $0.key != "XDG_RUNTIME_DIR" }
         process.currentDirectoryURL = folder
@@ -59,11 +61,16 @@ struct LocalRun {
 
     /// Whether the whole way answers.
     var isReady: Bool {
+        get throws { try !readiness.isEmpty }
+    }
+
+    /// What `/salud/listo` says; empty where it is not 200.
+    var readiness: String {
         get throws {
             try run([
                 "curl", "--silent", "--fail", "--max-time", "5", "--cacert",
                 "\(scratch.path)/state/certificate.pem", "https://localhost:\(port)/salud/listo",
-            ]).status == 0
+            ]).output
         }
     }
 

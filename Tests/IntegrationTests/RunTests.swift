@@ -44,6 +44,22 @@ import Testing
         }
     }
 
+    @Test func `with BROKER=yes it has a RabbitMQ of its own, which ends with it`() throws {
+        try withRun(["BROKER=yes"]) { served in
+            try wait(seconds: 20, for: "the broker") {
+                try served.readiness.contains("\"rabbitmq\":{\"estado\":\"bien\"}")
+            }
+            let folder = try #require(try served.runtimeFolders.first)
+            let node = try String(contentsOfFile: "\(folder)/broker/1/pid", encoding: .utf8)
+            let pid = try #require(Int32(node.trimmingCharacters(in: .whitespacesAndNewlines)))
+            #expect(kill(pid, 0) == 0)
+            kill(served.supervisor, SIGTERM)
+            try wait(seconds: 30, for: "the run's end") { !served.isRunning }
+            #expect(kill(pid, 0) != 0)
+            #expect(try served.runtimeFolders.isEmpty)
+        }
+    }
+
     @Test func `nothing outlives a supervisor that is killed`() throws {
         try withRun { served in
             kill(served.supervisor, SIGKILL)
@@ -71,6 +87,7 @@ import Testing
         ("ROOT=none/here", "ROOT=\(Repository.folder.path)/none/here is no folder"),
         ("ROOT=/etc/passwd", "ROOT=/etc/passwd is no folder"),
         ("PORT=65536", "PORT=65536 is no port (1 to 65535)"),
+        ("BROKER=perhaps", "BROKER=perhaps is neither yes nor no"),
         ("ADDRESS=here", "ADDRESS=here is no IPv4 or IPv6 address"),
     ])
     func `a bad value is told in one line, before anything is started`(
@@ -123,12 +140,14 @@ import Testing
 
     /// Runs `body` beside a run that is ready; shows what the run printed where `body` throws.
     private func withRun(
-        root: String? = nil, in folder: URL? = nil, _ body: (LocalRun) throws -> Void
+        root: String? = nil, in folder: URL? = nil, _ settings: [String] = [],
+        _ body: (LocalRun) throws -> Void
     ) throws {
-        let served = try LocalRun(root: root, in: folder)
+        let served = try LocalRun(root: root, in: folder, settings)
         defer { served.stop() }
         do {
-            try wait(seconds: 20, for: "the run") {
+            // RabbitMQ takes some seconds, more on a busy machine.
+            try wait(seconds: settings.isEmpty ? 20 : 120, for: "the run") {
                 try served.output.contains("Stop with Ctrl-C.")
             }
             try body(served)

@@ -4,6 +4,13 @@ internal import Threads
 
 /// One connection's worth of consuming. On the consumer's thread.
 final class ConsumerSession {
+    /// Why it has ended without a failure.
+    enum Ending {
+        /// A work queue is not to be consumed any more: go on with a new connection.
+        case renew
+        case stop
+    }
+
     private static let newsConsumer = "news"
     private static let deadConsumer = "dead"
     static let newsPrefetch: UInt16 = 64
@@ -25,14 +32,17 @@ final class ConsumerSession {
     private let number: Int
     /// Services whose work queue is consumed.
     private var consumed: Set<String> = []
-    /// Deliveries that others decide about, and the services whose queues they came from (nil: a dead letter).
-    private var undecided: [UInt64: String?] = [:]
-    /// Deliveries that go back to a queue that is still consumed, each when it is time, ascending.
-    private var returning: [(tag: UInt64, time: Int64)] = []
+    /// Deliveries that others decide about, and the consumers to which they came.
+    private var undecided: [UInt64: String] = [:]
+    /// Deliveries that go back to their queue, each when it is time, ascending.
+    private var returning: [(tag: UInt64, consumer: String, time: Int64)] = []
     private var heard: [(tag: UInt64, news: TicketNews)] = []
     private var heardBytes = 0
     /// When the store is asked again that could not keep what was heard.
     private var mergeTime: Int64 = 0
+    private var watch = DeafnessWatch()
+    /// When it is looked for consumers that hear nothing.
+    private var lookTime: Int64
 
     init(
         _ connection: BrokerConnection, topology: CourierTopology, seal: NewsSeal,
@@ -50,6 +60,7 @@ final class ConsumerSession {
         self.log = log
         self.strangers = strangers
         number = desk.connection
+        lookTime = MonotonicClock.now + times.look.wholeNanoseconds
     }
 
     func begin() throws(RabbitMQError) {
@@ -60,12 +71,17 @@ final class ConsumerSession {
     }
 
     /// Until the connection is of no more use, or it is time to end.
-    func run() throws(RabbitMQError) {
+    func run() throws(RabbitMQError) -> Ending {
         while !desk.isEnding {
             wake.clear()
-            try follow(desk.well)
+            let well = desk.well
+            // RabbitMQ 3.10 forgets what a cancelled consumer holds when the node of its connection dies: nobody gets
+            // it before that node is back. What a closed connection held, it hands out again at once.
+            guard consumed.isSubset(of: well) else { return .renew }
+            try consume(well)
             try carryOut(desk.takeVerdicts())
             try requeueLate()
+            try lookForDeafness()
             let isMergeDue = !heard.isEmpty && MonotonicClock.now >= mergeTime
             switch try connection.next(within: isMergeDue ? .zero : pause(), wake: wake) {
             case .delivery(let delivery): try take(delivery)
@@ -80,25 +96,43 @@ final class ConsumerSession {
                 try merge()
             }
         }
+        return .stop
     }
 
     /// Until there is something to do besides what comes.
     private func pause() -> Duration {
-        var end = MonotonicClock.now + times.idle.wholeNanoseconds
+        var end = min(MonotonicClock.now + times.idle.wholeNanoseconds, lookTime)
         if let first = returning.first { end = min(end, first.time) }
         if !heard.isEmpty { end = min(end, mergeTime) }
         return .nanoseconds(max(end - MonotonicClock.now, 0))
     }
 
-    /// Consumes the work queues of those services that are well, and no others.
-    private func follow(_ well: Set<String>) throws(RabbitMQError) {
-        for service in topology.services {
-            let consumer = topology.workQueue(service)
-            if well.contains(service), consumed.insert(service).inserted {
-                try connection.consume(
-                    topology.workQueue(service), consumer: consumer, prefetch: Self.otherPrefetch)
-            } else if !well.contains(service), consumed.remove(service) != nil {
-                try connection.cancel(consumer: consumer)
+    /// Consumes the work queues of these services.
+    private func consume(_ well: Set<String>) throws(RabbitMQError) {
+        for service in topology.services
+        where well.contains(service) && consumed.insert(service).inserted {
+            try connection.consume(
+                topology.workQueue(service), consumer: topology.workQueue(service),
+                prefetch: Self.otherPrefetch)
+        }
+    }
+
+    /// A queue has what nobody hands out to us: only a new connection helps.
+    private func lookForDeafness() throws(RabbitMQError) {
+        guard MonotonicClock.now >= lookTime else { return }
+        lookTime = MonotonicClock.now + times.look.wholeNanoseconds
+        var busy = Set(undecided.values).union(returning.map(\.consumer))
+        if !heard.isEmpty { busy.insert(Self.newsConsumer) }
+        let workQueues = consumed.map { topology.workQueue($0) }
+        let consumers = [
+            (Self.newsConsumer, topology.ownQueue), (Self.deadConsumer, topology.dead),
+        ]
+        for (consumer, queue) in consumers + workQueues.map({ ($0, $0) })
+        where watch.isToAsk(about: consumer, isBusy: busy.contains(consumer)) {
+            let waiting = try connection.figures(of: queue).messages
+            if watch.isDeaf(consumer, waiting: waiting) {
+                throw RabbitMQError(
+                    .closed, "RabbitMQ hands out nothing of \(waiting) messages in queue \(queue)")
             }
         }
     }
@@ -107,6 +141,7 @@ final class ConsumerSession {
 
     private func take(_ delivery: Delivery) throws(RabbitMQError) {
         FailPoint.deliveryReceived.pass()
+        watch.came(to: delivery.consumer)
         guard let news = seal.opened(delivery.body) else {
             if let count = strangers.met(now: MonotonicClock.now) {
                 log.warning(
@@ -120,11 +155,10 @@ final class ConsumerSession {
             heard.append((delivery.tag, news))
             heardBytes += delivery.body.count
         case Self.deadConsumer:
-            undecided[delivery.tag] = .some(nil)
+            undecided[delivery.tag] = delivery.consumer
             takeDeadLetter(news, delivery)
         default:
-            let service = topology.services.first { topology.workQueue($0) == delivery.consumer }
-            undecided[delivery.tag] = .some(service)
+            undecided[delivery.tag] = delivery.consumer
             offer(news, delivery.tag)
         }
     }
@@ -166,20 +200,17 @@ final class ConsumerSession {
         _ verdicts: [(tag: UInt64, verdict: DeliveryDesk.Verdict)]
     ) throws(RabbitMQError) {
         for (tag, verdict) in verdicts {
-            guard let service = undecided.removeValue(forKey: tag) else { continue }
+            guard let consumer = undecided.removeValue(forKey: tag) else { continue }
             switch verdict {
             case .acknowledge:
                 try acknowledge(tag)
             case .reject:
                 FailPoint.rejectBefore.pass()
                 try connection.reject(tag)
-            case .requeue where service.map(consumed.contains) ?? true:
+            case .requeue:
                 // It would come back at once.
                 let time = MonotonicClock.now + times.requeue.wholeNanoseconds
-                returning.append((tag, time))
-            case .requeue:
-                FailPoint.rejectBefore.pass()
-                try connection.requeue(tag)
+                returning.append((tag, consumer, time))
             }
         }
     }

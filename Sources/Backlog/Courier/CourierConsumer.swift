@@ -68,7 +68,7 @@ final class CourierConsumer: Sendable {
                 try session.begin()
                 status.serves(.consumer, host)
                 rotation.served()
-                try session.run()
+                if try session.run() == .renew { continue }
             } catch {
                 guard error.code != .interrupted else { break }
                 status.failed(.consumer, error)

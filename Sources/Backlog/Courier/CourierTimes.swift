@@ -8,6 +8,8 @@ struct CourierTimes: Sendable {
     var requeue = Duration.milliseconds(500)
     /// Between looks at an idle connection: heartbeats are sent then.
     var idle = Duration.seconds(2)
+    /// Between looks whether a queue holds what is not handed out to us; the second one that finds so ends the connection.
+    var look = Duration.seconds(5)
     /// Before the store is asked again after it took nothing.
     var store = Duration.seconds(1)
     /// Between two lines about foreign seals.

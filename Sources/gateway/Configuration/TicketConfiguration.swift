@@ -46,7 +46,8 @@ struct TicketConfiguration: Sendable {
         guard let url = try settings.value(own.url) else { return nil }
         guard let tree = named else {
             throw Settings.Flaw(
-                own.tree.name, "is not set; with \(own.url.name) it names the tree: \(own.tree.takes)")
+                own.tree.name,
+                "is not set; with \(own.url.name) it names the tree: \(own.tree.takes)")
         }
         var broker: BrokerConfiguration
         let credentialsFile = try settings.value(own.credentialsFile)
