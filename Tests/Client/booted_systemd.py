@@ -1,0 +1,363 @@
+"""Pasarela installed in a booted systemd (systemd/boot): what an operator does, and what comes of it.
+
+    BIN   where gateway, mserv1 and mserv2 are
+
+Run inside only: it installs into the machine that it runs on. What is asserted is what `systemctl show`, the journal and
+HTTPS answers say, never a unit's text.
+"""
+
+import collections
+import grp
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import threading
+import time
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BINARIES = os.environ.get("BIN") or str(REPOSITORY / ".build" / "static" / "release")
+SERVICES = ("mserv1", "mserv2", "gateway")
+ROUNDS = int(os.environ.get("ROUNDS", "100"))
+TREE = Path("/srv/pasarela")
+
+assert os.environ.get("PASARELA_BOOTED") == "yes", "only inside systemd/boot"
+
+
+def command(*words, fails=False):
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert fails or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def show(unit, name):
+    return command("systemctl", "show", "-P", name, unit).stdout.strip()
+
+
+def is_active(unit):
+    return command("systemctl", "is-active", unit, fails=True).stdout.strip() == "active"
+
+
+def journal(*matches):
+    lines = command("journalctl", "--boot", "--output=json", "--no-pager", *matches, fails=True).stdout
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def until(condition, what, seconds=20.0):
+    """The first true value of `condition()`; nothing tells of it, so it is looked at again and again."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.01)
+    return found
+
+
+def ask(target, method="GET", headers=None, connection=None):
+    """(status, headers, body) of a request; the certificate made at the install is trusted, nothing else."""
+    trust = ssl.create_default_context(cafile="/etc/pasarela/tls/certificate.pem")
+    connection = connection or HTTPSConnection("localhost", 5000, context=trust, timeout=30)
+    connection.request(method, target, headers=headers or {})
+    answer = connection.getresponse()
+    return answer.status, dict(answer.getheaders()), answer.read()
+
+
+class Load:
+    """Clients that ask all the time, each over a connection that it keeps. A request whose connection ended before any
+    byte of its answer is sent again, once: RFC 9110, 9.2.2."""
+
+    def __init__(self, targets=("/listar_archivos", "/buscar_archivos?q=camion"), clients=4):
+        self.answers, self.ends = collections.Counter(), threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(targets[i % len(targets)],)) for i in range(clients)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        until(lambda: self.answers.total() > 10, "the first answers")
+        return self.answers
+
+    def __exit__(self, *_):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self, target):
+        trust, connection = ssl.create_default_context(cafile="/etc/pasarela/tls/certificate.pem"), None
+        while not self.ends.is_set():
+            for attempt in (1, 2):
+                try:
+                    connection = connection or HTTPSConnection("localhost", 5000, context=trust, timeout=30)
+                    self.answers[ask(target, connection=connection)[0]] += 1
+                    break
+                except (OSError, HTTPException) as failure:
+                    connection.close()
+                    connection = None
+                    if attempt == 2:
+                        self.answers[repr(failure)] += 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed():
+    command("useradd", "--system", "stranger")
+    command(str(REPOSITORY / "systemd" / "install"), "install", f"BIN={BINARIES}")
+    for name in ("Camión.pdf", "informes"):
+        (TREE / name).mkdir() if "." not in name else (TREE / name).touch()
+    yield
+    print(command("journalctl", "--boot", "--no-pager", "-n", "200", fails=True).stdout)
+
+
+@pytest.fixture(autouse=True)
+def running(installed):
+    """Each test begins with all of it running, however the one before it ended."""
+    command("systemctl", "reset-failed")
+    command("systemctl", "start", "pasarela.target", "nginx", *(f"{service}.service" for service in SERVICES))
+    until(lambda: ask("/salud/listo")[0] == 200, "readiness")
+
+
+def test_after_the_install_https_answers():
+    status, _, body = ask("/listar_archivos")
+    assert status == 200
+    assert [entry["nombre"] for entry in json.loads(body)["entradas"]] == ["Camión.pdf", "informes"]
+    status, _, body = ask("/buscar_archivos?q=camion")
+    assert status == 200 and [entry["nombre"] for entry in json.loads(body)["entradas"]] == ["Camión.pdf"]
+
+
+def test_other_sites_of_nginx_are_left_alone():
+    page = subprocess.run(["curl", "-s", "http://localhost:80/"], capture_output=True, text=True).stdout
+    assert "nginx" in page
+
+
+def test_each_service_says_how_it_is():
+    for service in SERVICES:
+        assert show(service, "StatusText"), service
+        assert show(service, "Type") == "notify" and int(show(service, "WatchdogUSec").rstrip("s") or 0) > 0, service
+
+
+@pytest.mark.parametrize(("socket", "user", "group", "mode"), [
+    ("gateway", "_pasarela-gateway", "www-data", 0o660), ("gateway-control", "root", "root", 0o600),
+    ("mserv1", "_pasarela-mserv1", "_pasarela-gateway", 0o660), ("mserv2", "_pasarela-mserv2", "_pasarela-gateway", 0o660),
+])
+def test_only_who_has_to_can_connect(socket, user, group, mode):
+    path = Path(f"/run/pasarela/{socket}.sock")
+    status = path.stat()
+    assert (path.owner(), grp.getgrgid(status.st_gid).gr_name, status.st_mode & 0o777) == (user, group, mode)
+    code = f"import socket; socket.socket(socket.AF_UNIX).connect('{path}')"
+    refused = command("setpriv", "--reuid=stranger", "--regid=nogroup", "--clear-groups", "/usr/bin/python3", "-c", code, fails=True)
+    assert "PermissionError" in refused.stderr
+
+
+def test_stop_means_stop_and_start_answers_the_tickets():
+    command("systemctl", "stop", "mserv1")
+    status, headers, _ = ask("/listar_archivos")
+    assert status == 202
+    for _ in range(20):
+        assert ask("/listar_archivos", headers={"Prefer": "wait=0"})[0] == 202
+    assert not is_active("mserv1.service") and not is_active("mserv1.socket")
+    command("systemctl", "start", "mserv1")
+    place = headers["Location"]
+    until(lambda: ask(place)[0] == 303, "the ticket's answer")
+    status, _, body = ask(place + "/resultado")
+    assert status == 200 and len(json.loads(body)["entradas"]) == 2
+
+
+def test_a_stopped_gateway_stays_stopped_and_nginx_answers():
+    command("systemctl", "stop", "gateway")
+    for _ in range(5):
+        status, _, body = ask("/listar_archivos")
+        assert status == 503 and json.loads(body)["codigo"] == "servicio_ausente"
+    assert not is_active("gateway.service")
+
+
+def test_stopping_the_target_stops_all_but_nginx():
+    command("systemctl", "stop", "pasarela.target")
+    until(lambda: not any(is_active(f"{service}.service") for service in SERVICES), "the services' end")
+    assert is_active("nginx")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_restarts_under_load_lose_nothing(service):
+    with Load() as answers:
+        for _ in range(ROUNDS):
+            command("systemctl", "restart", service)
+    print(f"{service}: {ROUNDS} restarts under load: {dict(answers)}")
+    assert set(answers) == {200}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_kills_under_load_lose_nothing(service):
+    with Load() as answers:
+        for _ in range(ROUNDS):
+            pid = int(show(service, "MainPID"))
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: show(service, "MainPID") not in ("0", str(pid)) and is_active(service), f"a new {service}")
+            # Whoever dies again before it has answered anybody is no matter of a single kill.
+            until(lambda: ask("/salud/listo")[0] == 200, f"answers of {service}")
+    print(f"{service}: {ROUNDS} kills under load: {dict(answers)}")
+    assert set(answers) == {200}
+
+
+def test_reloads_of_nginx_under_load_lose_nothing():
+    with Load() as answers:
+        for _ in range(min(ROUNDS, 50)):
+            command("systemctl", "reload", "nginx")
+    assert set(answers) == {200}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(service):
+    file = Path("/etc/pasarela/pasarela.conf")
+    before = file.read_text()
+    pid = show(service, "MainPID")
+    try:
+        with Load() as answers:
+            file.write_text(before + "PASARELA_LOG_REQUESTS=yes\n")
+            command("systemctl", "reload", service)
+            until(lambda: journal(f"_PID={pid}", "EVENT_NAME=reloaded"), "the reload's line")
+            file.write_text(before + "PASARELA_LOG_REQUESTS=maybe\n")
+            assert command("systemctl", "reload", service, fails=True).returncode != 0
+            os.kill(int(pid), signal.SIGHUP)
+            line = until(lambda: journal(f"_PID={pid}", "EVENT_NAME=reload_refused"), "the refusal's line")[-1]
+        assert "PASARELA_LOG_REQUESTS=maybe" in line["MESSAGE"] and line["MESSAGE_ID"]
+        assert set(answers) == {200}
+        assert show(service, "MainPID") == pid
+    finally:
+        file.write_text(before)
+        command("systemctl", "reload", service)
+
+
+def test_a_request_is_found_in_gateway_and_daemon_by_its_id():
+    assert ask("/listar_archivos?ruta=/nada", headers={"X-Request-Id": "diario-4"})[0] == 404
+    lines = until(lambda: (found := journal("REQUEST_ID=diario-4")) and len(found) == 2 and found, "both lines")
+    assert {line["SYSLOG_IDENTIFIER"] for line in lines} == {"gateway", "mserv1"}
+    gateway = next(line for line in lines if line["SYSLOG_IDENTIFIER"] == "gateway")
+    assert gateway["HTTP_RESPONSE_STATUS_CODE"] == "404" and int(gateway["DURATION_US"]) > 0
+
+
+def test_a_daemons_absence_is_explained():
+    command("systemctl", "stop", "mserv2")
+    ask("/buscar_archivos?q=x", headers={"Prefer": "wait=0"})
+    line = until(lambda: journal("EVENT_NAME=daemon_absent", "SERVICE_PEER_NAME=mserv2"), "the absence's line")[-1]
+    explained = command("journalctl", "--boot", "-x", "--no-pager", f"MESSAGE_ID={line['MESSAGE_ID']}").stdout
+    assert "systemctl start mserv2" in explained
+    command("systemctl", "start", "mserv2")
+    until(lambda: journal("EVENT_NAME=daemon_back", "SERVICE_PEER_NAME=mserv2"), "the return's line")
+
+
+def test_a_hung_service_is_ended_and_started_again():
+    pid = show("mserv1", "MainPID")
+    command("systemctl", "kill", "--signal=STOP", "mserv1")
+    until(lambda: show("mserv1", "MainPID") not in ("0", pid) and is_active("mserv1"), "a new mserv1", seconds=30)
+    assert any("Watchdog timeout" in line["MESSAGE"] for line in journal("_PID=1", "UNIT=mserv1.service"))
+
+
+def test_a_wrong_configuration_ends_in_one_line():
+    command("systemctl", "stop", "mserv1")
+    drop_in = Path("/run/systemd/system/mserv1.service.d/wrong.conf")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("[Service]\nEnvironment=PASARELA_HIDDEN=maybe\n")
+    try:
+        command("systemctl", "daemon-reload")
+        command("systemctl", "start", "mserv1", fails=True)
+        assert show("mserv1", "ExecMainStatus") == "78" and show("mserv1", "NRestarts") == "0"
+        lines = journal("EVENT_NAME=configuration_refused", "_SYSTEMD_UNIT=mserv1.service")
+        assert len(lines) == 1 and "PASARELA_HIDDEN=maybe" in lines[0]["MESSAGE"]
+    finally:
+        drop_in.unlink()
+        command("systemctl", "daemon-reload")
+
+
+@pytest.mark.parametrize("when", ["swapped", "mounted"])
+def test_a_tree_that_vanishes_and_comes_back_is_served_again(when):
+    away = Path("/srv/away")
+    try:
+        TREE.rename(away)
+        assert ask("/listar_archivos?encolar=no")[0] == 503
+        TREE.mkdir()
+        if when == "mounted":
+            command("mount", "-t", "tmpfs", "tree", str(TREE))
+        (TREE / "new").touch()
+        status, _, body = ask("/listar_archivos")
+        assert status == 200 and [entry["nombre"] for entry in json.loads(body)["entradas"]] == ["new"]
+    finally:
+        if when == "mounted":
+            command("umount", "--lazy", str(TREE))
+        else:
+            (TREE / "new").unlink()
+        TREE.rmdir()
+        away.rename(TREE)
+
+
+PROBE = r"""
+import ctypes, json, os, socket
+def tried(what):
+    try:
+        what()
+        return "done"
+    except OSError as error:
+        return error.__class__.__name__
+def write(path):
+    with open(path, "w"): pass
+def call(number, *arguments):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, *arguments) == -1:
+        raise OSError(ctypes.get_errno(), "")
+def reach(address):
+    with socket.create_connection(address, 2): pass
+print("PROBE " + json.dumps({
+    "uid": os.getuid(), "capabilities": [l.split()[1] for l in open("/proc/self/status") if l.startswith("CapEff")][0],
+    "etc": tried(lambda: write("/etc/x")), "usr": tried(lambda: write("/usr/x")), "tree": tried(lambda: write("/srv/pasarela/x")),
+    "listing": tried(lambda: os.listdir("/srv/pasarela")), "shadow": tried(lambda: open("/etc/shadow")),
+    "key": tried(lambda: open("/etc/pasarela/tls/key.pem")), "tickets": tried(lambda: os.listdir("/var/lib/pasarela")),
+    "mount": tried(lambda: call(165, b"none", b"/tmp", b"tmpfs", 0, 0)), "namespace": tried(lambda: call(272, 0x10000000)),
+    "loopback": tried(lambda: reach(("127.0.0.1", 5000))), "outside": tried(lambda: reach(("192.0.2.1", 80))),
+    "packet": tried(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)), "others": len([d for d in os.listdir("/proc") if d.isdigit()]) > 40,
+}), flush=True)
+"""
+
+
+@pytest.fixture
+def probed(request, tmp_path):
+    """What a program finds that runs as the service does, in its sandbox."""
+    service = request.param
+    place = Path("/opt/probe.py")
+    place.write_text(PROBE)
+    drop_in = Path(f"/run/systemd/system/{service}.service.d/probe.conf")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("[Service]\nExecStartPost=/usr/bin/python3 /opt/probe.py\n")
+    try:
+        command("systemctl", "daemon-reload")
+        command("systemctl", "restart", service)
+        lines = until(lambda: [line["MESSAGE"] for line in journal(f"_SYSTEMD_UNIT={service}.service")
+                               if str(line["MESSAGE"]).startswith("PROBE ")], "the probe's line")
+    finally:
+        drop_in.unlink()
+        command("systemctl", "daemon-reload")
+    return service, json.loads(lines[-1].removeprefix("PROBE "))
+
+
+@pytest.mark.parametrize("probed", SERVICES, indirect=True)
+def test_from_inside_nothing_can_be_done_that_need_not(probed):
+    service, found = probed
+    assert found["uid"] != 0 and found["capabilities"] == "0" * 16
+    for what in ("etc", "usr", "tree", "shadow", "key", "mount", "namespace", "outside", "packet"):
+        assert found[what] != "done", (service, what)
+    is_gateway = service == "gateway"
+    assert (found["tickets"] == "done") == is_gateway
+    assert (found["listing"] == "done") == (not is_gateway)
+    assert (found["loopback"] == "done") == is_gateway
+    assert not found["others"]
+
+
+def test_uninstall_leaves_the_tree_and_the_machine():
+    command(str(REPOSITORY / "systemd" / "install"), "uninstall", "PURGE=yes")
+    left = command("find", "/etc", "/usr/local", "/run", "/var/lib", "-xdev", "-iname", "*pasarela*", fails=True).stdout
+    assert not left.strip(), left
+    assert TREE.is_dir() and is_active("nginx")
+    assert not re.search("pasarela", Path("/etc/passwd").read_text())
+    # As it was, for what comes after this test.
+    command(str(REPOSITORY / "systemd" / "install"), "install", f"BIN={BINARIES}")

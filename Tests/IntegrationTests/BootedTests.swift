@@ -1,0 +1,34 @@
+import Foundation
+import Testing
+
+/// Pasarela installed in a booted systemd: units, sockets, journal, sandbox. The tests themselves are Python, inside.
+@Suite(.serialized) struct BootedTests {
+    private static let boot = Repository.folder.appending(path: "systemd/boot").path
+    /// Where no systemd can be booted: why. In CI that is a failure.
+    private static let obstacle: String? = {
+        guard let result = try? run([boot, "true"]) else { return "systemd/boot does not run" }
+        return result.status == 77 ? result.errors : nil
+    }()
+
+    @Test(
+        .enabled(
+            if: obstacle == nil || ProcessInfo.processInfo.environment["CI"] != nil,
+            "no systemd can be booted here: \(obstacle ?? "")"))
+    func `installed under systemd it starts, stops, reloads and is locked down`() throws {
+        try #require(Self.obstacle == nil, "no systemd can be booted here: \(Self.obstacle ?? "")")
+        let result = try run(
+            [
+                // Programs as they are installed, where there is no Swift.
+                Self.boot, "--network=own", "--hide=/opt/swift", "--env=PYTHONDONTWRITEBYTECODE=1",
+                "--env=ROUNDS=\(ProcessInfo.processInfo.environment["ROUNDS"] ?? "100")",
+                Repository.python, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider",
+                "booted_systemd.py",
+            ],
+            folder: Repository.folder.appending(path: "Tests/Client"), seconds: 900)
+        print(
+            result.output.split(separator: "\n").filter { $0.contains("under load") }
+                .joined(separator: "\n"))
+        #expect(
+            result.status == 0, "\(result.output.suffix(12_000))\(result.errors.suffix(2_000))")
+    }
+}
