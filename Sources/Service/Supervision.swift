@@ -1,4 +1,6 @@
+private import Glibc
 public import Logging
+private import Synchronization
 public import Systemd
 
 /// What a running service has to do with whoever started it: the sockets it was given, what it says of itself, and what
@@ -10,6 +12,8 @@ public struct Supervision<Configuration>: Sendable {
     private let read: @Sendable () throws(Settings.Flaw) -> Configuration
     private let logLevel: @Sendable (Configuration) -> Logger.Level
     private let canReload: Bool
+    /// Of the sockets that systemd has opened: a service can't make them anew by itself.
+    private let inheritedPaths = PathList()
 
     init(
         canReload: Bool, logLevel: @escaping @Sendable (Configuration) -> Logger.Level,
@@ -26,6 +30,7 @@ public struct Supervision<Configuration>: Sendable {
         _ name: String, path: String, mode: Int
     ) throws(ListeningSocket.Failure) -> ListeningSocket {
         if let descriptor = sockets.descriptor(named: name) {
+            inheritedPaths.add(path)
             return ListeningSocket(inherited: descriptor, path: path)
         }
         return try ListeningSocket(path: path, mode: mode)
@@ -48,7 +53,10 @@ public struct Supervision<Configuration>: Sendable {
         apply: (Configuration, Logger) throws -> Void
     ) throws {
         let watchdog = watchdogInterval.map {
-            Watchdog(notifier, interval: $0, log: log, probe: probe)
+            // A socket that is gone comes back with a restart only.
+            Watchdog(notifier, interval: $0, log: log) { [inheritedPaths] in
+                inheritedPaths.areSockets(log) && probe()
+            }
         }
         try watchdog?.start()
         log.info("ready: \(status)", metadata: .event(.ready))
@@ -75,6 +83,37 @@ public struct Supervision<Configuration>: Sendable {
                 metadata: .event(.reloadRefused))
         }
         notifier.ready(status)
+    }
+}
+
+/// Paths that clients connect by.
+private final class PathList: Sendable {
+    private struct State {
+        var paths: [String] = []
+        var isMissed = false
+    }
+
+    private let state = Mutex(State())
+
+    func add(_ path: String) {
+        state.withLock { $0.paths.append(path) }
+    }
+
+    /// Whether a socket is at each of them. The first time that one is not is a line of the log.
+    func areSockets(_ log: Logger) -> Bool {
+        let (missing, isNew) = state.withLock { state in
+            let missing = state.paths.first { path in
+                var status = stat()
+                return stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFSOCK
+            }
+            defer { state.isMissed = missing != nil }
+            return (missing, !state.isMissed)
+        }
+        guard let missing else { return true }
+        if isNew {
+            log.error("the socket \(missing) is gone", metadata: .event(.socketGone))
+        }
+        return false
     }
 }
 

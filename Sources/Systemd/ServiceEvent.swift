@@ -22,6 +22,8 @@ public enum ServiceEvent: String, Sendable, CaseIterable {
     case backlogFull = "backlog_full"
     case ticketFailed = "ticket_failed"
     case ticketExpired = "ticket_expired"
+    /// The path of a socket leads nowhere: nobody can connect.
+    case socketGone = "socket_gone"
     /// Somebody who has no business there has connected.
     case strangerRefused = "stranger_refused"
 
@@ -45,6 +47,7 @@ public enum ServiceEvent: String, Sendable, CaseIterable {
         case .backlogFull: "f4b75efa49fe472894bbfacfc465926a"
         case .ticketFailed: "6a2e1f2c5dbf449298275b5a9c747c86"
         case .ticketExpired: "0785ce4dd55140cbb8d4321bd116c496"
+        case .socketGone: "5be0c1d7f3a24e6e9b8d40c26a7f1e93"
         case .strangerRefused: "d1f7c2a94e3b4c0c8a6f5b7e2c9d3a10"
         }
     }

@@ -20,13 +20,14 @@ import Testing
             [
                 // Programs as they are installed, where there is no Swift.
                 Self.boot, "--network=own", "--hide=/opt/swift", "--env=PYTHONDONTWRITEBYTECODE=1",
+                "--bind=\(Repository.folder.path)",
                 "--env=ROUNDS=\(ProcessInfo.processInfo.environment["ROUNDS"] ?? "100")",
                 Repository.python, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider",
                 "booted_systemd.py",
             ],
-            folder: Repository.folder.appending(path: "Tests/Client"), seconds: 900)
+            folder: Repository.folder.appending(path: "Tests/Client"), seconds: 1_200)
         print(
-            result.output.split(separator: "\n").filter { $0.contains("under load") }
+            result.output.split(separator: "\n").filter { $0.contains("under load") || $0.contains("figure: ") }
                 .joined(separator: "\n"))
         #expect(
             result.status == 0, "\(result.output.suffix(12_000))\(result.errors.suffix(2_000))")
