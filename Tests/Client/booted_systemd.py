@@ -281,14 +281,13 @@ def test_a_tree_that_is_missing_at_the_start_is_waited_for():
         command("systemctl", "restart", "mserv1")
         pid = show("mserv1", "MainPID")
         assert len(journal("EVENT_NAME=tree_absent", f"_PID={pid}")) == 1
-        assert ask("/listar_archivos?encolar=no")[0] == 503
-        status, headers, _ = ask("/listar_archivos", headers={"Prefer": "wait=0"})
-        assert status == 202
+        for _ in range(3):
+            assert ask("/listar_archivos")[0] == 503
+        assert len(journal("EVENT_NAME=tree_absent", f"_PID={pid}")) == 1
     finally:
         away.rename(TREE)
     assert ask("/listar_archivos")[0] == 200
     until(lambda: journal("EVENT_NAME=tree_back", f"_PID={pid}"), "the return's line")
-    until(lambda: ask(headers["Location"])[0] == 303, "the ticket's answer")
     assert show("mserv1", "MainPID") == pid
 
 
@@ -341,8 +340,8 @@ def test_a_memory_limit_ends_in_tickets_and_recovery():
         # Who started in less is killed at its next start: a crash loop.
         os.kill(int(show("mserv1", "MainPID")), signal.SIGKILL)
         until(lambda: int(show("mserv1", "NRestarts")) > 5, "some restarts", seconds=30)
-        status, headers, _ = ask("/listar_archivos", headers={"Prefer": "wait=0"})
-        assert status == 202
+        # While one that starts has taken the call, it is there and slow: 504, once the deadline is over.
+        headers = until(lambda: (a := ask("/listar_archivos", headers={"Prefer": "wait=0"}))[0] == 202 and a[1], "a ticket", seconds=60)
         assert any("killed" in str(line["MESSAGE"]) for line in journal("_PID=1", "UNIT=mserv1.service"))
     finally:
         command("systemctl", "set-property", "--runtime", "mserv1", "MemoryMax=512M")

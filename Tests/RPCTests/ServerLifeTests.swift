@@ -97,6 +97,24 @@ internal import Threads
         server.stop(within: .seconds(5))
     }
 
+    @Test func `a connection that nobody takes is unavailable, for all who wait for it at once`() throws {
+        let socket = try TemporarySocket()
+        // As systemd's socket of a service that ends again and again.
+        let listener = try socket.listen()
+        defer { close(listener) }
+        let channel = RPCChannel(unixSocket: socket.path)
+        let codes = Monitor<[RPCStatusCode?]>([])
+        let start = ContinuousClock.now
+        try concurrently(32) { _ in
+            let thrown = errorOf { () throws(RPCError) in
+                try channel.call("/t.Service/Echo", [8], deadline: .ample)
+            }
+            codes.update(waking: .none) { $0.append(thrown?.code) }
+        }
+        #expect(codes.update(waking: .none) { $0 }.allSatisfy { $0 == .unavailable })
+        #expect(ContinuousClock.now - start < .seconds(10))
+    }
+
     @Test func `a server that dies within a call is unavailable at once`() throws {
         let socket = try TemporarySocket()
         let listener = try socket.listen()

@@ -9,7 +9,7 @@ import Testing
         _ text: String, _ environment: [String: String] = [:]
     ) throws -> Result<[String], Settings.Flaw> {
         let folder = try TemporaryFolder()
-        defer { folder.remove() }
+        defer { withExtendedLifetime(folder) {} }
         let path = "\(folder.path)/pasarela.conf"
         try Data(text.utf8).write(to: URL(filePath: path))
         var environment = environment
