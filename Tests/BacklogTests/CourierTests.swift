@@ -63,7 +63,7 @@ import Testing
         let a = try TestGateway(
             tree: tree, at: "amqp://guest:wrong@\(broker.urls[0].split(separator: "@").last ?? "")",
             in: folders[0])
-        #expect(try eventually { a.log.lines.contains { $0.contains("EVENT_NAME=broker_absent") } })
+        #expect(eventually { a.log.lines.contains { $0.contains("EVENT_NAME=broker_absent") } })
         let id = try a.accept("waits for a password")
         let b = try gateway(1, well: ["mserv1"])
         try a.backlog.use(
