@@ -9,4 +9,7 @@ public enum Attempt: Sendable {
     case unavailable
     /// The daemon has too much to do. The replay pauses shortly.
     case busy
+    /// This gateway can't read the request: a gateway of a later version made it. No failure of the ticket: it waits on,
+    /// and one that was offered goes back to those who can read it.
+    case notForUs
 }

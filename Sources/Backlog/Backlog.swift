@@ -1,5 +1,4 @@
 public import Logging
-private import Glibc
 private import Synchronization
 private import Threads
 
@@ -34,7 +33,7 @@ public final class Backlog: Sendable {
         _ configuration: BacklogConfiguration, log: Logger, process: @escaping Process
     ) throws(BacklogError) {
         try self.init(
-            configuration, log: log, now: Self.wallClock, makeCourier: Self.courier,
+            configuration, log: log, now: { WallClock.now }, makeCourier: Self.courier,
             process: process)
     }
 
@@ -44,25 +43,20 @@ public final class Backlog: Sendable {
     ) throws(BacklogError) {
         self.log = log
         self.now = now
-        let limits = TicketLimits(
-            configuration, isShared: configuration.broker != nil && makeCourier != nil)
         let board = ChangeBoard(
-            services: configuration.services, isShared: limits.isShared, log: log)
+            services: configuration.services,
+            isShared: configuration.broker != nil && makeCourier != nil, log: log)
         self.board = board
         store = try TicketStore(
-            folder: configuration.folder, limits: limits, now: now, patience: lockPatience,
-            failed: { error in
-                log.error(
-                    "The backlog's database fails; it is opened again.",
-                    metadata: ["ERROR": "\(error.message)"])
-            }
+            folder: configuration.folder, limits: TicketLimits(configuration), now: now,
+            patience: lockPatience, told: board.told
         ) { ledger, effects in
             board.heard(ledger, effects, now: now())
         }
         board.begin(store.totalsAtStart, oldest: store.oldestAtStart)
         replayer = Replayer(
             store, services: configuration.services, threads: configuration.replayThreads,
-            rate: configuration.replayRate, now: now, process: process)
+            rate: configuration.replayRate, now: now, log: log, process: process)
         let post = BacklogPost(store, replayer, board, now: now)
         let services = configuration.services
         let make: @Sendable (BrokerSetup) -> (any TicketCourier)? = { setup in
@@ -125,8 +119,12 @@ public final class Backlog: Sendable {
 
     /// Keeps a request. Durable when it returns.
     ///
-    /// - Throws: `full` when a bound is reached or the disk takes nothing; nothing is kept then.
-    public func accept(service: String, request: [UInt8]) throws(BacklogError) -> Ticket {
+    /// - Parameter answerBytes: about how large its answer will be: so much place is kept for it.
+    /// - Throws: `full` when a bound is reached or the disk takes nothing. The client is to be told that nothing is
+    ///   kept; where the disk fails after the commit was written there may be a ticket whose id nobody knows.
+    public func accept(
+        service: String, request: [UInt8], answerBytes: Int
+    ) throws(BacklogError) -> Ticket {
         FailPoint.acceptBefore.pass()
         let id = TicketID()
         do {
@@ -134,7 +132,8 @@ public final class Backlog: Sendable {
                 [now] ledger throws(StoreFault) -> Result<Ticket, BacklogError> in
                 let now = now()
                 let accepted = try ledger.apply(
-                    .accept(id, service: service, request: request), to: id, now: now)
+                    .accept(id, service: service, request: request, answerBytes: answerBytes),
+                    to: id, now: now)
                 FailPoint.acceptWritten.pass()
                 if let record = accepted.after { return .success(ledger.ticket(record, now: now)) }
                 for case .refuse(let reason) in accepted.actions {
@@ -165,7 +164,9 @@ public final class Backlog: Sendable {
         while true {
             let seen = bell.update(waking: .none) { $0 }
             let ticket = try ticket(id)
-            guard ticket?.state == state, MonotonicClock.now < end else { return ticket }
+            guard ticket?.state == state, MonotonicClock.now < end, !board.watch.isEnded else {
+                return ticket
+            }
             _ = bell.wait(until: end) { $0 != seen ? true : nil }
         }
     }
@@ -175,6 +176,19 @@ public final class Backlog: Sendable {
         _ id: TicketID
     ) throws(BacklogError) -> (ticket: Ticket, request: [UInt8], answer: [UInt8])? {
         try store.read { [now] ledger throws(StoreFault) in try ledger.answer(id, now: now()) }
+    }
+
+    /// A ticket with its request, as long as that is kept; nil where there is none: it is unknown, deleted or expired.
+    public func request(
+        _ id: TicketID
+    ) throws(BacklogError) -> (ticket: Ticket, request: [UInt8])? {
+        try store.read { [now] ledger throws(StoreFault) in try ledger.request(id, now: now()) }
+    }
+
+    /// Nobody is to wait for a change of a ticket any more: who does returns at once with the ticket as it is, later
+    /// calls do not wait. For a gateway that is about to stop.
+    public func endWaits() {
+        board.watch.end()
     }
 
     /// Forgets a ticket, here and at all gateways of the tree.
@@ -284,12 +298,6 @@ public final class Backlog: Sendable {
     /// for long.
     private static let purgeMax = 256
     private static let scanMax = 5_000
-
-    private static let wallClock: @Sendable () -> Int64 = {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
-    }
 
     private static let courier: MakeCourier = { setup, services, post, log in
         Courier(setup, services: services, post: post, log: log)

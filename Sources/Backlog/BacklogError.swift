@@ -1,4 +1,5 @@
-/// Why the backlog did not do what it was asked for. Nothing is half-done then.
+/// Why the backlog did not do what it was asked for. Nothing is half-done then: it was not done at all, or, where the
+/// disk failed in the very end of a commit, wholly and unknown to the caller.
 public struct BacklogError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What the caller can do about it.
     public enum Code: Sendable, Hashable {

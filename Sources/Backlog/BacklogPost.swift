@@ -64,18 +64,26 @@ final class BacklogPost: CourierPost {
     func offer(
         _ news: TicketNews, done: @escaping @Sendable (OfferOutcome) -> Void
     ) throws(BacklogError) {
-        guard replayer.isWell(news.service) else { return done(.released) }
-        let kept = Monitor<TicketRecord?>(nil)
+        guard replayer.takesOffers(news.service) else { return done(.released) }
+        let kept = Monitor<(record: TicketRecord?, isDropped: Bool)>((nil, false))
         let job = TicketStore.Job(
             isChange: true,
             run: { [now] ledger throws(StoreFault) in
-                let merged = try ledger.apply(.merge(news), to: news.id, now: now())
-                kept.update(waking: .none) { $0 = merged.after }
+                let now = now()
+                let merged = try ledger.apply(.merge(news), to: news.id, now: now)
+                // There is no place for it here: another gateway may have some.
+                let isDropped =
+                    merged.actions.contains(.count(.dropped)) && news.state == .waiting
+                    && now < news.expires
+                kept.update(waking: .none) { $0 = (merged.after, isDropped) }
             },
             finish: { [now, replayer] desk, error in
                 guard error == nil else { return done(.released) }
                 FailPoint.offerCommitted.pass()
-                desk.offer(news.id, kept.update(waking: .none) { $0 }, now: now(), done: done)
+                let (record, isDropped) = kept.update(waking: .none) { $0 }
+                // The daemon may have gone meanwhile, and what was offered for it was released.
+                guard !isDropped, replayer.takesOffers(news.service) else { return done(.released) }
+                desk.offer(news.id, record, now: now(), done: done)
                 replayer.wake(news.service)
             })
         try store.submit(job)

@@ -8,6 +8,8 @@ final class ChangeBoard: Sendable {
     let watch = ChangeWatch()
     let outbox = OutboxBell()
     private let log: Logger
+    /// There are other gateways, who must hear of changes.
+    private let isShared: Bool
     private let figures: Mutex<BacklogFigures>
     private let broker: Mutex<BrokerFigures>
     private let replayer = Mutex<Replayer?>(nil)
@@ -19,6 +21,7 @@ final class ChangeBoard: Sendable {
 
     init(services: [String], isShared: Bool, log: Logger) {
         self.log = log
+        self.isShared = isShared
         var figures = BacklogFigures()
         for service in services { figures.waiting[service] = 0 }
         self.figures = Mutex(figures)
@@ -34,7 +37,7 @@ final class ChangeBoard: Sendable {
 
     /// What was kept before the start.
     func begin(_ totals: TicketTotals, oldest: Int64?) {
-        figures.withLock { $0.take(totals, oldest: oldest) }
+        figures.withLock { $0.take(totals, oldest: oldest, isShared: isShared) }
     }
 
     func current() -> BacklogFigures {
@@ -68,6 +71,19 @@ final class ChangeBoard: Sendable {
             metadata: ["EVENT_NAME": "backlog_full", "TICKETS_REFUSED": "\(count)"])
     }
 
+    /// The database stands otherwise than before. On the store's thread.
+    func told(_ state: StoreState) {
+        figures.withLock { $0.storeState = state }
+        switch state {
+        case .open:
+            log.notice("The backlog's database takes tickets again.")
+        case .full(let reason):
+            log.error("The disk takes no tickets.", metadata: ["ERROR": "\(reason)"])
+        case .broken(let reason):
+            log.error("The backlog's database fails.", metadata: ["ERROR": "\(reason)"])
+        }
+    }
+
     func report(_ change: (inout BrokerFigures) -> Void) {
         broker.withLock { change(&$0) }
     }
@@ -79,9 +95,12 @@ final class ChangeBoard: Sendable {
         guard !effects.changes.isEmpty || !effects.counts.isEmpty else { return }
         var services: Set<String> = []
         var isUntold = false
+        var isPlace = false
         for change in effects.changes {
             ledger.desk.settle(change.id, change.after, now: now)
             if change.actions.contains(.tryAgain) { ledger.desk.answer(change.id, .failedAttempt) }
+            isPlace =
+                isPlace || change.after?.storedBytes ?? 0 < change.before?.storedBytes ?? 0
             if let after = change.after {
                 if after.isOwn, after.state == .waiting { services.insert(after.service) }
                 isUntold = isUntold || !after.isTold
@@ -92,12 +111,14 @@ final class ChangeBoard: Sendable {
         let oldest = try? ledger.oldestWaiting()
         figures.withLock { figures in
             figures.add(effects.counts)
-            figures.take(ledger.totals, oldest: oldest ?? figures.oldestWaiting)
+            figures.take(
+                ledger.totals, oldest: oldest ?? figures.oldestWaiting, isShared: isShared)
             if ledger.totals.ownWaiting == 0 { figures.oldestWaiting = nil }
         }
         watch.changed(effects.changes)
         if isUntold { outbox.ring() }
-        if !services.isEmpty, let replayer = replayer.withLock({ $0 }) {
+        if isPlace || !services.isEmpty, let replayer = replayer.withLock({ $0 }) {
+            if isPlace { replayer.thereIsPlace() }
             for service in services { replayer.wake(service) }
         }
     }
@@ -106,10 +127,6 @@ final class ChangeBoard: Sendable {
         guard let after = change.after, after.isOwn else { return }
         var metadata: Logger.Metadata {
             ["TICKET_ID": "\(change.id)", "SERVICE_PEER_NAME": "\(after.service)"]
-        }
-        if change.actions.contains(.hold) {
-            log.warning(
-                "An answer waits: the backlog has no place for it.", metadata: metadata)
         }
         guard after.state != change.before?.state else { return }
         switch after.state {
@@ -131,14 +148,14 @@ final class ChangeBoard: Sendable {
 }
 
 extension BacklogFigures {
-    fileprivate mutating func take(_ totals: TicketTotals, oldest: Int64?) {
+    fileprivate mutating func take(_ totals: TicketTotals, oldest: Int64?, isShared: Bool) {
         for service in waiting.keys { waiting[service] = 0 }
         for (service, count) in totals.waiting where count > 0 || waiting[service] != nil {
             waiting[service] = count
         }
         oldestWaiting = oldest
         storedBytes = totals.bytes
-        unannounced = totals.untold
+        unannounced = isShared ? totals.untold : 0
     }
 
     fileprivate mutating func add(_ counts: [TicketCount: Int]) {

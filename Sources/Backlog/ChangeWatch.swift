@@ -7,6 +7,16 @@ final class ChangeWatch: Sendable {
     typealias Bell = Monitor<Int>
 
     private let bells = Mutex<[TicketID: [Bell]]>([:])
+    private let ended = Atomic<Bool>(false)
+
+    /// Nobody is to wait any more.
+    var isEnded: Bool { ended.load(ordering: .sequentiallyConsistent) }
+
+    /// Who waits returns, who comes later does not wait.
+    func end() {
+        ended.store(true, ordering: .sequentiallyConsistent)
+        wakeAll()
+    }
 
     /// A bell that rings with each change from now on.
     func watch(_ id: TicketID) -> Bell {

@@ -67,15 +67,23 @@ public enum FailPoint: String, Sendable, CaseIterable {
     /// that pass.
     private static let armed = Armed()
 
-    /// Arms one: `name` or `name:N`, the N-th passing from 1. False where there is no such name or number.
-    public static func arm(_ text: String) -> Bool {
+    /// Whether a text names a passing: `name` or `name:N`, N from 1.
+    public static func isPassing(_ text: String) -> Bool { passing(text) != nil }
+
+    private static func passing(_ text: String) -> (point: FailPoint, number: Int)? {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard let point = parts.first.flatMap({ FailPoint(rawValue: String($0)) }),
             parts.count <= 2,
-            let passing = parts.count == 2 ? Int(parts[1]) : 1, passing >= 1
-        else { return false }
-        armed.left.store(passing, ordering: .relaxed)
-        armed.place.store(point.place, ordering: .releasing)
+            let number = parts.count == 2 ? Int(parts[1]) : 1, number >= 1
+        else { return nil }
+        return (point, number)
+    }
+
+    /// Arms one: `name` or `name:N`, the N-th passing from 1. False where there is no such name or number.
+    public static func arm(_ text: String) -> Bool {
+        guard let passing = passing(text) else { return false }
+        armed.left.store(passing.number, ordering: .relaxed)
+        armed.place.store(passing.point.place, ordering: .releasing)
         return true
     }
 

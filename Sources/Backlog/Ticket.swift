@@ -1,4 +1,5 @@
-/// Where a ticket stands. It only moves down this list, but for `Backlog.retry`.
+/// Where a ticket stands. Of two states that gateways tell, the one that stands higher stays: waiting, failed, answered,
+/// deleted. Only `Backlog.retry` takes a ticket back, from failed to waiting. Expired is each gateway's own finding.
 public enum TicketState: String, Sendable, CaseIterable {
     /// Kept, not answered yet.
     case waiting

@@ -1,17 +1,19 @@
 /// What can happen to a ticket.
 enum TicketEvent: Sendable {
     /// A request becomes a ticket of this gateway.
-    case accept(TicketID, service: String, request: [UInt8])
+    case accept(TicketID, service: String, request: [UInt8], answerBytes: Int)
     /// A daemon answered.
     case answered([UInt8])
     /// A daemon answered with a failure of its own. The jitter is 0…1 of the back-off's half.
     case failed([UInt8], jitter: Double)
+    /// This gateway can't read its request.
+    case notForUs
     /// Its client, or the operator, wants it forgotten.
     case delete
     /// Nothing but time.
     case time
-    /// Another gateway tells.
-    case merge(TicketNews)
+    /// Another gateway tells. The answer that is kept is needed where both were given in the same millisecond.
+    case merge(TicketNews, kept: [UInt8]? = nil)
     /// The operator wants it tried again.
     case retry
     /// It failed at another gateway, which knew of so many failures before.
@@ -30,14 +32,14 @@ enum TicketAction: Sendable, Hashable {
     case count(TicketCount)
     /// A bound is reached: the request is not accepted. The text is for the operator.
     case refuse(String)
-    /// There is no place for the answer: the ticket waits on.
+    /// There is no place for the answer: the ticket waits on, and its life begins anew.
     case hold
     /// It was answered with a failure, and is tried again after its back-off.
     case tryAgain
 }
 
 /// What is counted, each with its name in `BacklogFigures`.
-enum TicketCount: Sendable, Hashable {
+enum TicketCount: Sendable, Hashable, CaseIterable {
     case accepted, replayed, helped, helping, failed, expired, deleted, dropped
 }
 
@@ -45,7 +47,8 @@ enum TicketCount: Sendable, Hashable {
 ///
 /// Nothing that is told late takes a ticket back: of two states the one that stands higher stays, in the order
 /// waiting, failed (each round of retries above the one before), answered, deleted. Expired is of this gateway's own
-/// clock, is never told, and gives way only to a deletion or a later round.
+/// clock, is never told, and gives way only to a deletion or a later round. Of two answers, or two failures of one
+/// round, the earlier one stays, by `changed` and then by its bytes: so all gateways come to the same.
 struct TicketMachine: Sendable {
     let me: GatewayID
     let limits: TicketLimits
@@ -70,23 +73,26 @@ struct TicketMachine: Sendable {
         _ event: TicketEvent, now: Int64, totals: TicketTotals
     ) -> (record: TicketRecord?, actions: [TicketAction]) {
         switch event {
-        case .accept(let id, let service, let request):
+        case .accept(let id, let service, let request, let answerBytes):
             if totals.ownWaiting >= limits.ticketsMax {
                 return (nil, [.refuse("\(totals.ownWaiting) tickets wait")])
             }
-            let bytes = totals.bytes + TicketLimits.rowBytes + request.count
-            if bytes > limits.bytesMax {
-                return (nil, [.refuse("tickets take \(totals.bytes) bytes")])
+            let reserved = max(answerBytes, 0)
+            let bytes = (TicketLimits.rowBytes + request.count).addingReportingOverflow(reserved)
+            if bytes.overflow || bytes.partialValue > limits.bytesMax - totals.bytes {
+                return (
+                    nil, [.refuse("tickets and answers to come take \(totals.bytes) bytes")]
+                )
             }
             let accepted = TicketRecord(
                 id: id, owner: me, isOwn: true, service: service, state: .waiting, round: 0,
                 created: now, expires: now + limits.ticketLife, changed: nil, failures: 0,
-                notBefore: 0, revision: 1, isTold: !limits.isShared, requestBytes: request.count,
-                answerBytes: 0)
+                notBefore: 0, revision: 1, isTold: false, requestBytes: request.count,
+                answerBytes: 0, reservedBytes: reserved)
             return (accepted, [.keepRequest(request), .count(.accepted)])
-        case .merge(let news):
+        case .merge(let news, _):
             return meet(news, now: now, totals: totals)
-        case .answered, .failed, .delete, .time, .retry, .failedElsewhere, .told:
+        case .answered, .failed, .notForUs, .delete, .time, .retry, .failedElsewhere, .told:
             return (nil, [])
         }
     }
@@ -103,7 +109,7 @@ struct TicketMachine: Sendable {
             state: news.state, round: news.round, created: news.created, expires: news.expires,
             changed: news.changed, failures: news.failures, notBefore: 0, revision: news.revision,
             isTold: true, requestBytes: isDeleted ? 0 : news.request.count,
-            answerBytes: answer?.count ?? 0)
+            answerBytes: answer?.count ?? 0, reservedBytes: 0)
         let waits = news.state == .waiting && totals.foreignWaiting >= limits.ticketsMax
         guard !waits, hasPlace(for: met.storedBytes, isOwn: false, totals) else {
             return (nil, [.count(.dropped)])
@@ -139,11 +145,16 @@ struct TicketMachine: Sendable {
             let known = min(before + 1, max(limits.attemptsMax - 1, 0))
             failed.failures = max(failed.failures, known)
             return (failed, [])
+        case .notForUs:
+            guard record.state == .waiting else { return (record, []) }
+            var later = record
+            later.notBefore = now + Self.unreadableTime
+            return (later, [])
         case .delete:
             guard !record.isTrace else { return (record, []) }
             var deleted = trace(of: record, as: .deleted, changed: now)
             deleted.revision += 1
-            deleted.isTold = !limits.isShared
+            deleted.isTold = false
             return (deleted, [.dropBytes, .count(.deleted)])
         case .retry:
             return retry(record, now: now)
@@ -152,8 +163,8 @@ struct TicketMachine: Sendable {
             var told = record
             told.isTold = true
             return (told, [])
-        case .merge(let news):
-            return merge(news, into: record, now: now, totals: totals)
+        case .merge(let news, let kept):
+            return merge(news, over: kept, into: record, now: now, totals: totals)
         }
     }
 
@@ -164,17 +175,20 @@ struct TicketMachine: Sendable {
     ) -> (record: TicketRecord?, actions: [TicketAction]) {
         guard record.state == .waiting else { return (record, []) }
         var ended = record
-        guard hasPlace(for: bytes.count, isOwn: record.isOwn, totals) else {
-            ended.notBefore = now + Self.holdTime
-            return (ended, [.hold])
-        }
         ended.state = state
         ended.changed = now
         ended.expires = later(now, limits.answerLife)
         ended.notBefore = 0
         ended.answerBytes = bytes.count
         ended.revision += 1
-        ended.isTold = !limits.isShared
+        ended.isTold = false
+        let growth = ended.storedBytes - record.storedBytes
+        guard growth <= 0 || hasPlace(for: growth, isOwn: record.isOwn, totals) else {
+            var held = record
+            // It is not its client's fault. Whose ticket it is says how long another one's lives.
+            if held.isOwn { held.expires = max(held.expires, later(now, limits.ticketLife)) }
+            return (held, [.hold])
+        }
         let count: TicketCount? =
             switch (state, record.isOwn) {
             case (.answered, true): .replayed
@@ -201,7 +215,7 @@ struct TicketMachine: Sendable {
             again.changed = nil
             again.answerBytes = 0
             again.revision += 1
-            again.isTold = !limits.isShared
+            again.isTold = false
             return (again, [.dropAnswer])
         case .answered, .deleted, .expired:
             return (record, [])
@@ -209,7 +223,8 @@ struct TicketMachine: Sendable {
     }
 
     private func merge(
-        _ news: TicketNews, into record: TicketRecord, now: Int64, totals: TicketTotals
+        _ news: TicketNews, over kept: [UInt8]?, into record: TicketRecord, now: Int64,
+        totals: TicketTotals
     ) -> (record: TicketRecord?, actions: [TicketAction]) {
         if news.state == .deleted {
             guard record.state != .deleted else { return (record, []) }
@@ -218,7 +233,7 @@ struct TicketMachine: Sendable {
             deleted.isTold = true
             return (deleted, [.dropBytes])
         }
-        guard Self.stands(news, above: record) else {
+        guard Self.stands(news, above: record, with: kept) else {
             guard news.state == .waiting, record.state == .waiting, news.round == record.round
             else { return (record, []) }
             var same = record
@@ -240,7 +255,8 @@ struct TicketMachine: Sendable {
         // What has expired here has lost its request.
         if record.isTrace { merged.requestBytes = news.request.count }
         let growth = merged.storedBytes - record.storedBytes
-        guard growth <= 0 || hasPlace(for: growth, isOwn: record.isOwn, totals) else {
+        // Whoever waits for an own ticket gets its answer, whatever the bounds say.
+        guard record.isOwn || growth <= 0 || hasPlace(for: growth, isOwn: false, totals) else {
             return (record, [.count(.dropped)])
         }
         var actions: [TicketAction] = record.isTrace ? [.keepRequest(news.request)] : []
@@ -257,16 +273,31 @@ struct TicketMachine: Sendable {
     }
 
     /// Whether what is told stands above what is known; deletions apart.
-    private static func stands(_ news: TicketNews, above record: TicketRecord) -> Bool {
+    ///
+    /// - Parameter kept: the answer that is there; needed only where both are of the same millisecond.
+    private static func stands(
+        _ news: TicketNews, above record: TicketRecord, with kept: [UInt8]?
+    ) -> Bool {
         switch record.state {
         case .deleted: return false
-        case .answered: return false
+        case .answered: return news.state == .answered && isEarlier(news, than: record, kept)
         case .expired: return news.round > record.round
         case .waiting, .failed:
             if news.state == .answered { return true }
             guard news.round == record.round else { return news.round > record.round }
-            return news.state == .failed && record.state == .waiting
+            guard news.state == .failed else { return false }
+            return record.state == .waiting || isEarlier(news, than: record, kept)
         }
+    }
+
+    /// Of two results of the same kind.
+    private static func isEarlier(
+        _ news: TicketNews, than record: TicketRecord, _ kept: [UInt8]?
+    ) -> Bool {
+        let (told, known) = (news.changed ?? .max, record.changed ?? .max)
+        guard told == known else { return told < known }
+        guard let kept else { return false }
+        return (news.answer ?? []).lexicographicallyPrecedes(kept)
     }
 
     // MARK: Time and place
@@ -307,8 +338,8 @@ struct TicketMachine: Sendable {
         return overflow ? .max : sum
     }
 
-    /// How long a ticket waits when there is no place for its answer.
-    static let holdTime: Int64 = 3_000
+    /// How long a ticket waits whose request this gateway can't read: another one may answer it meanwhile.
+    static let unreadableTime: Int64 = 60_000
 
     /// 1 s, doubled with each failure up to 60 s; between half of it and all of it, so that many do not come at once.
     static func backOff(failures: Int, jitter: Double) -> Int64 {

@@ -24,6 +24,8 @@ struct TicketRecord: Sendable, Hashable {
     var isTold: Bool
     var requestBytes: Int
     var answerBytes: Int
+    /// The place that is kept for its answer while it waits; 0 for tickets of other gateways.
+    let reservedBytes: Int
 
     /// It has ended in a way that has an answer.
     var hasAnswer: Bool { state == .answered || state == .failed }
@@ -32,7 +34,9 @@ struct TicketRecord: Sendable, Hashable {
     var isTrace: Bool { state == .deleted || state == .expired }
 
     /// What it takes of `TicketLimits.bytesMax`.
-    var storedBytes: Int { TicketLimits.rowBytes + requestBytes + answerBytes }
+    var storedBytes: Int {
+        TicketLimits.rowBytes + requestBytes + (state == .waiting ? reservedBytes : answerBytes)
+    }
 }
 
 /// The bounds and lives that the state machine keeps. Lives are milliseconds.
@@ -46,27 +50,24 @@ struct TicketLimits: Sendable {
     var ticketLife: Int64 = 86_400_000
     var answerLife: Int64 = 86_400_000
     var traceLife: Int64 = 86_400_000
-    /// There are others who must hear of changes.
-    var isShared = false
 
     /// The defaults.
     init() {}
 
-    init(_ configuration: BacklogConfiguration, isShared: Bool) {
+    init(_ configuration: BacklogConfiguration) {
         ticketsMax = max(configuration.ticketsMax, 0)
         bytesMax = max(configuration.bytesMax, 0)
         attemptsMax = max(configuration.attemptsMax, 1)
         ticketLife = Self.milliseconds(configuration.ticketLife)
         answerLife = Self.milliseconds(configuration.answerLife)
         traceLife = Self.milliseconds(configuration.traceLife)
-        self.isShared = isShared
     }
 
     private static func milliseconds(_ life: Duration) -> Int64 {
         max(life.wholeNanoseconds / 1_000_000, 0)
     }
 
-    /// Answers to what was accepted may take a quarter more, so that a full backlog still drains.
+    /// Answers that are larger than the place kept for them may take a quarter more, so that a full backlog drains.
     var answeredBytesMax: Int { bytesMax + bytesMax / 4 }
 
     /// What tickets of other gateways may take: their owners keep them anyway.
@@ -79,7 +80,7 @@ struct TicketTotals: Sendable, Hashable {
     var waiting: [String: Int] = [:]
     var ownWaiting = 0
     var foreignWaiting = 0
-    /// Of all tickets, traces too.
+    /// Of all tickets, traces too, and what is kept for answers.
     var bytes = 0
     /// Of other gateways' tickets.
     var foreignBytes = 0

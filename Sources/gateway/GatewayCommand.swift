@@ -41,7 +41,8 @@ struct GatewayCommand: ServiceCommand {
         _ configuration: GatewayConfiguration, log: Logger,
         under supervision: Supervision<GatewayConfiguration>
     ) throws {
-        if let failPoint = configuration.failPoint, FailPoint.arm(failPoint) {
+        if let failPoint = configuration.failPoint {
+            _ = FailPoint.arm(failPoint)
             log.notice("kills itself at \(failPoint)")
         }
         // First of all: it says in one line that another gateway runs. Who connects meanwhile waits.
@@ -61,10 +62,10 @@ struct GatewayCommand: ServiceCommand {
     ) throws {
         let daemons = Daemons(configuration, log: log)
         let makeProcessor = { (configuration: GatewayConfiguration, log: Logger) in
-            TicketProcessor(
-                answers: ListAnswers(
-                    daemons: daemons, seal: CursorSeal(key: configuration.cursorKey)),
-                log: log)
+            var replaying = ListAnswers(
+                daemons: daemons, seal: CursorSeal(key: configuration.cursorKey))
+            replaying.caller = .ticket
+            return TicketProcessor(answers: replaying, log: log)
         }
         let processor = Replaceable(makeProcessor(configuration, log))
         let backlog = try Backlog(configuration.tickets.backlog, log: log) { (_, request, id) in
@@ -74,11 +75,13 @@ struct GatewayCommand: ServiceCommand {
         let metrics = Metrics()
         // A reload makes another; requests under way end with the one that they began with.
         let makeHandler = { (configuration: GatewayConfiguration, log: Logger) in
-            RequestHandler(
+            let answers = ListAnswers(
+                daemons: daemons, seal: CursorSeal(key: configuration.cursorKey))
+            return RequestHandler(
                 daemons: daemons,
                 lists: ListDesk(
-                    answers: processor.value.answers, tickets: tickets,
-                    patience: configuration.patience),
+                    answers: answers, tickets: tickets, patience: configuration.patience,
+                    workers: configuration.workers),
                 tickets: tickets, log: RequestLog(configuration, log), metrics: metrics,
                 metricsAudience: configuration.metricsAudience)
         }
@@ -116,6 +119,7 @@ struct GatewayCommand: ServiceCommand {
         }
         socket.unlink()
         control.stop()
+        backlog.endWaits()
         try stop(responder, daemons)
         backlog.stop()
     }

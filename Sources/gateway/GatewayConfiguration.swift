@@ -1,3 +1,4 @@
+import Backlog
 import Glibc
 import Logging
 import Service
@@ -41,7 +42,7 @@ struct GatewayConfiguration: Sendable {
         let folder = try settings.value(own.stateFolder)
         let ownKey = try Self.cursorKey(inFolder: folder)
         tickets = try TicketConfiguration(
-            settings, folder: folder, services: ["mserv1", "mserv2"], ownKey: SecretKey(ownKey))
+            settings, folder: folder, services: ["mserv1", "mserv2"])
         cursorKey = tickets.treeKey?.derived(for: "cursors").bytes ?? ownKey
         metricsAudience = try settings.value(own.metricsAudience)
         failPoint = try settings.value(own.failPoint)
@@ -79,7 +80,7 @@ struct GatewayConfiguration: Sendable {
         let failPoint = Setting.optional(
             "PASARELA_FAIL_POINT", takes: "a name of --fail-points, or NAME:N for its N-th passing",
             purpose: "for tests: where the gateway kills itself"
-        ) { $0 }
+        ) { FailPoint.isPassing($0) ? $0 : nil }
         let deadline = Setting.seconds(
             "PASARELA_DEADLINE", fallback: "10", in: 1...30,
             purpose: "how long a daemon may take for an answer")

@@ -133,36 +133,10 @@ struct RequestHandler: Sendable {
     /// `/salud/listo`: whether all parts are well; 503 when a daemon is absent.
     private func readiness(_ target: Target) throws(Problem) -> Answer {
         try ParameterReader.refuseAll(target.query)
-        let parts = daemons.all.map { ($0.name, $0.isWell()) }
-        let isReady = parts.allSatisfy(\.1)
-        let figures = tickets.backlog.figures()
-        var json = JSONText()
-        let isWhole = isReady && !figures.brokerState.isDisconnected
-        json.raw(isWhole ? "{\"estado\":\"bien\"" : "{\"estado\":\"degradado\"")
-        json.raw(",\"partes\":{")
-        for part in parts {
-            json.string(part.0)
-            json.raw(part.1 ? ":{\"estado\":\"bien\"}," : ":{\"estado\":\"ausente\"},")
-        }
-        json.raw("\"backlog\":{\"estado\":\"bien\",\"en_espera\":")
-        json.number(figures.waiting.values.reduce(0, +))
-        json.raw("}")
-        switch figures.brokerState {
-        case .none: break
-        case .connected: json.raw(",\"rabbitmq\":{\"estado\":\"bien\"}")
-        case .disconnected: json.raw(",\"rabbitmq\":{\"estado\":\"ausente\"}")
-        }
-        json.raw("}}\n")
-        var answer = Answer(json: json.bytes)
-        answer.status = isReady ? 200 : 503
-        answer.isNegotiated = false
-        answer.isTagged = false
-        if !isReady {
-            answer.headers.append(("Retry-After", "1"))
-            let absent = parts.filter { !$0.1 }.map(\.0).joined(separator: ", ")
-            answer.cause = "absent: \(absent)"
-        }
-        return answer
+        return Readiness(
+            daemons: daemons.all.map { ($0.name, $0.isWell()) },
+            backlog: tickets.backlog.figures()
+        ).answer
     }
 
     /// `/metricas`: the figures for Prometheus, for who is near enough.

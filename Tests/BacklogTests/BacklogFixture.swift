@@ -175,6 +175,13 @@ final class TestBacklog: Sendable {
     }
 }
 
+extension Backlog {
+    /// Where the answer's size does not matter.
+    func accept(service: String, request: [UInt8]) throws(BacklogError) -> Ticket {
+        try accept(service: service, request: request, answerBytes: 0)
+    }
+}
+
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
 /// Waits for something that another thread does and that gives no event: asks again, up to 20 s.

@@ -1,5 +1,6 @@
 import TestSupport
 import Testing
+import Threads
 
 @testable import Backlog
 
@@ -146,5 +147,42 @@ import Testing
         #expect(try test.ended(id) == .answered)
         let answer = try #require(try test.backlog.answer(id))
         #expect(answer.request.isEmpty && answer.answer.isEmpty)
+    }
+
+    @Test func `a request is there to read while its ticket waits, and as long as it is kept`()
+        throws
+    {
+        let test = try TestBacklog(in: path)
+        let id = try test.accept("what is there")
+        #expect(try test.backlog.request(id)?.request == bytes("what is there"))
+        #expect(try test.backlog.request(id)?.ticket.state == .waiting)
+        test.backlog.tell("mserv1", isWell: true)
+        #expect(try test.ended(id) == .answered)
+        #expect(try test.backlog.request(id)?.request == bytes("what is there"))
+        #expect(try test.backlog.request(TicketID()) == nil)
+        test.clock.advance(86_400_000)
+        #expect(try test.backlog.request(id) == nil)
+    }
+
+    @Test func `nobody waits any more once waits are ended`() throws {
+        let test = try TestBacklog(in: path)
+        let id = try test.accept("x")
+        let backlog = test.backlog
+        let start = MonotonicClock.now
+        concurrently([
+            {
+                #expect(throws: Never.self) {
+                    let ticket = try backlog.ticket(
+                        id, changedFrom: .waiting, within: .seconds(60))
+                    #expect(ticket?.state == .waiting)
+                }
+            },
+            { backlog.endWaits() },
+        ])
+        let later = try backlog.ticket(id, changedFrom: .waiting, within: .seconds(60))
+        #expect(later?.state == .waiting)
+        #expect(MonotonicClock.now - start < 30_000_000_000)
+        // All else goes on.
+        #expect(try backlog.delete(id))
     }
 }

@@ -282,4 +282,122 @@ import Threads
         _ = try test.accept("two")
         #expect(throws: BacklogError.self) { try test.accept("three") }
     }
+
+    @Test func `an offer for which there is no place here goes back to those who have some`() throws
+    {
+        let test = try gateway { $0.ticketsMax = 1 }
+        test.backlog.tell("mserv1", isWell: true)
+        try courier.post.merge([news(test, "fills the place")])
+        let outcomes = Outcomes()
+        try courier.post.offer(news(test), done: outcomes.done)
+        #expect(outcomes.wait() == [.released])
+        #expect(test.daemon.asked.isEmpty)
+    }
+
+    @Test func `what is in hand when the daemon goes is given back`() throws {
+        let test = try gateway { $0.replayThreads = 1 }
+        let isHeld = Monitor(true)
+        test.daemon.answers { _, _ in
+            _ = isHeld.wait(until: MonotonicClock.now + 10_000_000_000) { $0 ? nil : true }
+            return .busy
+        }
+        test.backlog.tell("mserv1", isWell: true)
+        let outcomes = Outcomes()
+        try courier.post.offer(news(test), done: outcomes.done)
+        #expect(test.daemon.waitUntilAsked(1))
+        let mine = try test.accept("mine")
+        let item = try #require(try outbox().first { $0.news.id == mine })
+        try courier.post.offer(item.news, done: outcomes.done)
+        // The call is under way still.
+        test.backlog.tell("mserv1", isWell: false)
+        #expect(outcomes.wait() == [.released])
+        isHeld.update(waking: .all) { $0 = false }
+        #expect(outcomes.wait(2) == [.released, .released])
+    }
+
+    @Test func `an offer for whose answer there is no place goes back`() throws {
+        let test = try gateway { $0.bytesMax = 20_000 }
+        test.daemon.answers { request, _ in
+            request == bytes("large")
+                ? .answered([UInt8](repeating: 1, count: 11_000)) : echo(request)
+        }
+        test.backlog.tell("mserv1", isWell: true)
+        let outcomes = Outcomes()
+        let large = news(test, "large")
+        try courier.post.offer(large, done: outcomes.done)
+        #expect(outcomes.wait() == [.released])
+        #expect(try test.backlog.ticket(large.id)?.state == .waiting)
+        // At once, without a call.
+        try courier.post.offer(large, done: outcomes.done)
+        #expect(outcomes.wait(2) == [.released, .released])
+        #expect(test.daemon.asked.count == 1)
+        // Own tickets have a place of their own.
+        #expect(try test.ended(try test.accept("mine")) == .answered)
+    }
+
+    @Test func `a request of a later version waits, and goes to those who can read it`() throws {
+        let test = try gateway()
+        test.daemon.answers { request, _ in
+            request == bytes("new") ? .notForUs : echo(request)
+        }
+        test.backlog.tell("mserv1", isWell: true)
+        let outcomes = Outcomes()
+        let theirs = news(test, "new")
+        try courier.post.offer(theirs, done: outcomes.done)
+        #expect(outcomes.wait() == [.released])
+        try courier.post.offer(theirs, done: outcomes.done)
+        #expect(outcomes.wait(2) == [.released, .released])
+        #expect(test.daemon.asked.count == 1)
+
+        let mine = try test.accept("new")
+        #expect(test.daemon.waitUntilAsked(2))
+        // The others go on meanwhile.
+        #expect(try test.ended(try test.accept("old")) == .answered)
+        test.clock.advance(59_000)
+        #expect(try test.ended(try test.accept("old")) == .answered)
+        #expect(test.daemon.asked.count == 4)
+        test.clock.advance(1_000)
+        #expect(test.daemon.waitUntilAsked(5))
+        #expect(try eventually { try test.backlog.ticket(mine)?.isBeingProcessed == false })
+        #expect(try test.backlog.ticket(mine)?.failures == 0)
+        #expect(try test.backlog.ticket(mine)?.state == .waiting)
+        #expect(
+            test.log.lines.count { $0.contains("later version") && $0.contains("\(mine)") } == 1)
+    }
+
+    @Test func `tickets of the time before there was a broker are announced`() throws {
+        var ids: [TicketID] = []
+        do {
+            let alone = try TestBacklog(in: path)
+            ids.append(try alone.accept("one"))
+            alone.backlog.tell("mserv1", isWell: true)
+            #expect(try alone.ended(ids[0]) == .answered)
+            ids.append(try alone.accept("two", service: "mserv2"))
+            #expect(alone.backlog.figures().unannounced == 0)
+        }
+        let test = try gateway()
+        #expect(test.backlog.figures().unannounced == 2)
+        #expect(try outbox().map(\.news.id) == ids)
+        #expect(try outbox().map(\.news.state) == [.answered, .waiting])
+    }
+
+    @Test func `of two answers the same one stays everywhere, whichever came first`() throws {
+        let test = try gateway()
+        var early = news(test, state: .answered)
+        early.answer = bytes("b")
+        var late = early
+        late.changed = early.changed.map { $0 + 1 }
+        late.answer = bytes("a")
+        var twin = early
+        twin.answer = bytes("c")
+        for order in [[early, late], [late, early], [early, twin], [twin, early]] {
+            let id = TicketID()
+            for var news in order {
+                news.id = id
+                try courier.post.merge([news])
+            }
+            #expect(try test.backlog.answer(id)?.answer == bytes("b"))
+            #expect(try test.backlog.ticket(id)?.changed == early.changed)
+        }
+    }
 }

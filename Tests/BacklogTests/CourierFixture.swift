@@ -76,12 +76,12 @@ enum CourierBroker {
     /// A tree that no other test uses.
     static func tree() -> String { "tree\(trees.withLock { $0 += 1; return $0 })" }
 
-    /// How many messages of a tree lie in the queues that gateways share, handed out or not.
+    /// How many messages of a tree lie in the queues that gateways share: handed out or not, or as `column` says.
     static func messages(
-        of tree: String, on broker: RunningBroker, node: Int = 1
+        of tree: String, on broker: RunningBroker, node: Int = 1, column: String = "messages"
     ) throws -> Int {
         let list = try broker.control(
-            node: node, "-q", "list_queues", "name", "messages", "--no-table-headers")
+            node: node, "-q", "list_queues", "name", column, "--no-table-headers")
         return list.split(separator: "\n").reduce(0) { sum, line in
             let fields = line.split(separator: "\t")
             guard fields.count == 2, fields[0].hasPrefix("pasarela.\(tree)."),

@@ -1,6 +1,7 @@
 import RabbitMQ
 import TestSupport
 import Testing
+import Threads
 
 @testable import Backlog
 
@@ -138,6 +139,47 @@ import Testing
         b.backlog.tell("mserv1", isWell: true)
         for id in ids { try #require(try a.reaches(.answered, id)) }
         #expect(try queuesAreEmpty())
+    }
+
+    @Test func `what a gateway holds whose daemon goes is another's at once`() throws {
+        let a = try gateway(0)
+        let b = try gateway(1, daemon: FakeDaemon { _, _ in .busy }, well: ["mserv1"])
+        let ids = try (0..<4).map { try a.accept("ticket \($0)") }
+        #expect(b.daemon.waitUntilAsked(1))
+        for _ in 0..<3 {
+            b.backlog.tell("mserv1", isWell: false)
+            // Nothing is left with a consumer that was cancelled: its node might die and keep it.
+            #expect(
+                try eventually {
+                    try CourierBroker.messages(of: tree, on: broker, column: "messages_ready") == 4
+                })
+            b.backlog.tell("mserv1", isWell: true)
+        }
+        b.backlog.tell("mserv1", isWell: false)
+        let folder = try TemporaryFolder()
+        let c = try TestGateway(tree: tree, at: broker.urls[0], in: folder, well: ["mserv1"])
+        for id in ids { try #require(try a.reaches(.answered, id)) }
+        #expect(c.daemon.asked.count == 4)
+        #expect(b.log.lines.count { $0.contains("RabbitMQ is in use") } == 1)
+        #expect(try queuesAreEmpty())
+    }
+
+    @Test func `consumers that are well are left alone however often they are looked at`() throws {
+        let a = try TestGateway(tree: tree, at: broker.urls[0], in: folders[0]) { times in
+            times.look = .milliseconds(300)
+        }
+        let b = try TestGateway(
+            tree: tree, at: broker.urls[0], in: folders[1], well: ["mserv1"]
+        ) { times in times.look = .milliseconds(300) }
+        #expect(a.isConnected() && b.isConnected())
+        let end = MonotonicClock.now + 2_000_000_000
+        while MonotonicClock.now < end {
+            let id = try a.accept("a ticket")
+            try #require(try a.reaches(.answered, id))
+        }
+        for gateway in [a, b] {
+            #expect(!gateway.log.lines.contains { $0.contains("hands out nothing") })
+        }
     }
 
     @Test func `a dead letter is offered again while its ticket waits`() throws {

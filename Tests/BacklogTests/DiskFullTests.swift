@@ -91,6 +91,11 @@ import Testing
             }
             #expect(refused == 20)
             #expect(test.backlog.figures().refused == 20)
+            if case .full = test.backlog.figures().storeState {
+            } else {
+                Issue.record("a full disk is not told: \(test.backlog.figures().storeState)")
+            }
+            #expect(test.log.lines.count { $0.contains("takes no tickets") } == 1)
             #expect(test.backlog.figures().accepted == kept.count)
             #expect(test.backlog.figures().waiting["mserv1"] == kept.count)
             // Reading goes on.
@@ -115,6 +120,8 @@ import Testing
                 #expect(try test.ended(id) == .answered)
                 #expect(try test.backlog.ticket(id)?.failures == 0)
             }
+            // Seen although nobody asks for anything.
+            #expect(eventually { test.backlog.figures().storeState == .open })
         }
         let test = try TestBacklog(in: disk.path)
         #expect(try test.backlog.list(state: nil, after: nil, limit: 1_000).map(\.id) == kept)

@@ -17,4 +17,25 @@ import Testing
         #expect(world.crashes > 1_000)
         print(world.summary)
     }
+
+    @Test func `where place and time are short, everything happens that can, and nothing else`() {
+        var world = SimulatedWorld(
+            random: SeededGenerator(announcedFor: #function), isTight: true)
+        for _ in 0..<300_000 {
+            world.step()
+            if world.complaint != nil { break }
+        }
+        world.heal()
+        #expect(world.complaint == nil)
+        #expect(
+            world.actions == [
+                "keepRequest", "keepAnswer", "dropAnswer", "dropBytes", "refuse", "hold",
+                "tryAgain",
+            ])
+        for count in TicketCount.allCases {
+            #expect(world.counts[count, default: 0] > 0, "\(count)")
+        }
+        print(world.summary)
+        print(world.counts)
+    }
 }

@@ -134,7 +134,8 @@ import Threads
                         #expect(throws: Never.self) {
                             try store.change { ledger throws(StoreFault) in
                                 _ = try ledger.apply(
-                                    .accept(id, service: "mserv1", request: [1]), to: id, now: 1)
+                                    .accept(id, service: "mserv1", request: [1], answerBytes: 0),
+                                    to: id, now: 1)
                             }
                         }
                     }
@@ -165,7 +166,8 @@ import Threads
                     isChange: true,
                     run: { ledger throws(StoreFault) in
                         try ledger.apply(
-                            .accept(id, service: "mserv1", request: [1]), to: id, now: 1)
+                            .accept(id, service: "mserv1", request: [1], answerBytes: 0), to: id,
+                            now: 1)
                         if !isGood { throw StoreFault(.SQLITE_FULL, "as if") }
                     },
                     finish: { _, error in
@@ -189,14 +191,17 @@ import Threads
         let failures = Atomic<Int>(0)
         let store = try TicketStore(
             folder: path, limits: TicketLimits(), now: { 1 },
-            failed: { _ in failures.add(1, ordering: .relaxed) }
+            told: { state in
+                if state != .open { failures.add(1, ordering: .relaxed) }
+            }
         ) { _, _ in }
         try store.start()
         let accept: @Sendable (ResultCode?) throws(BacklogError) -> Void = {
             code throws(BacklogError) in
             let id = TicketID()
             try store.change { ledger throws(StoreFault) in
-                try ledger.apply(.accept(id, service: "mserv1", request: [1]), to: id, now: 1)
+                try ledger.apply(
+                    .accept(id, service: "mserv1", request: [1], answerBytes: 0), to: id, now: 1)
                 if let code { throw StoreFault(code, "as if") }
             }
         }
@@ -285,5 +290,62 @@ import Threads
         while (try? test.backlog.accept(service: "mserv1", request: request)) != nil { count += 1 }
         #expect(count == 10_000 / (1_000 + TicketLimits.rowBytes))
         #expect(test.backlog.figures().storedBytes <= 10_000)
+    }
+
+    @Test func `several may stop it at once`() throws {
+        for _ in 0..<20 {
+            let store = try TicketStore(folder: path, limits: TicketLimits(), now: { 1 }) { _, _ in
+            }
+            try store.start()
+            concurrently(Array(repeating: { store.stop() }, count: 4))
+            store.stop()
+        }
+    }
+
+    @Test func `damage that is met when it is read is told once, and stays`() throws {
+        let told = Mutex<[StoreState]>([])
+        let store = try TicketStore(
+            folder: path, limits: TicketLimits(), now: { 1 },
+            told: { state in told.withLock { $0.append(state) } }
+        ) { _, _ in }
+        try store.start()
+        for _ in 0..<3 {
+            #expect(throws: BacklogError.self) {
+                try store.read { _ throws(StoreFault) in
+                    throw StoreFault(.SQLITE_CORRUPT, "as if")
+                }
+            }
+            _ = try store.read { $0.totals }
+        }
+        store.stop()
+        let said = told.withLock { $0 }
+        #expect(said == [.broken("\(file): as if (SQLite 11)")])
+    }
+
+    @Test func `how the database stands is told when it changes, not each second`() {
+        let told = Mutex<[StoreState]>([])
+        let health = StoreHealth { state in told.withLock { $0.append(state) } }
+        let full = BacklogError(.full, "full")
+        let broken = BacklogError(.broken, "broken")
+        let quiet = StoreHealth.quietTime
+        health.succeeded(isChange: true, now: 0)
+        for _ in 0..<9 {
+            health.failed(full, isDamage: false, now: 0)
+            // A small thing found a place.
+            health.succeeded(isChange: true, now: quiet - 1)
+        }
+        #expect(health.isFull)
+        health.succeeded(isChange: false, now: quiet)
+        #expect(health.isFull)
+        health.succeeded(isChange: true, now: quiet)
+        health.failed(broken, isDamage: false, now: quiet)
+        health.succeeded(isChange: false, now: 2 * quiet)
+        health.failed(broken, isDamage: true, now: 2 * quiet)
+        health.failed(full, isDamage: false, now: 2 * quiet)
+        health.succeeded(isChange: true, now: 9 * quiet)
+        #expect(
+            told.withLock { $0 } == [
+                .full("full"), .open, .broken("broken"), .open, .broken("broken"),
+            ])
     }
 }

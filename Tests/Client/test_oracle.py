@@ -222,7 +222,8 @@ def test_queries_at_random(client, tree, seed, number):
     names = sorted({oracle.shown(path.rsplit(b"/", 1)[1]) for path, _ in paths(tree)})
     places = [p for p in folders(tree) if oracle.resolve(tree, p, True)[0] == "folder"]
     found = refused = 0
-    while found < 60:
+    # Some of them must be such as are refused, too.
+    while found < 60 or not refused:
         query = made_query(chance, names)
         if not is_clear(query):
             continue
@@ -242,7 +243,6 @@ def test_queries_at_random(client, tree, seed, number):
         if hits < 8 * limit:
             compare(client, "/buscar_archivos", expected, ruta, limit, q=query, **given)
             found += 1
-    assert refused > 0
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -37,8 +37,8 @@ import Threads
 
     @Test func `who waits is let go as soon as the daemon is back`() throws {
         try Self.withWatch { watch, daemon in
-            #expect(!watch.awaitReturn(until: Self.end(50)))
-            let isBack = Monitor<Bool?>(nil)
+            #expect(watch.awaitReturn(until: Self.end(50)) == .over)
+            let isBack = Monitor<DaemonWatch.Wait?>(nil)
             let waiter = try WorkerThread(name: "waiter") {
                 let back = watch.awaitReturn(until: Self.end(20_000))
                 isBack.update(waking: .all) { $0 = back }
@@ -46,7 +46,7 @@ import Threads
             defer { waiter.join() }
             while watch.waiting == 0 { sched_yield() }
             daemon.isWell.store(true, ordering: .relaxed)
-            #expect(isBack.wait(until: Self.end(10_000)) { $0 } == true)
+            #expect(isBack.wait(until: Self.end(10_000)) { $0 } == .back)
             #expect(watch.waiting == 0)
             #expect(watch.isWell)
         }
@@ -55,10 +55,10 @@ import Threads
     @Test func `a daemon that was well before it was missed is asked again`() throws {
         try Self.withWatch { watch, daemon in
             daemon.isWell.store(true, ordering: .relaxed)
-            #expect(watch.awaitReturn(until: Self.end(10_000)))
+            #expect(watch.awaitReturn(until: Self.end(10_000)) == .back)
             daemon.isWell.store(false, ordering: .relaxed)
             watch.miss()
-            #expect(!watch.awaitReturn(until: Self.end(100)))
+            #expect(watch.awaitReturn(until: Self.end(100)) == .over)
             #expect(
                 daemon.told.wait(until: Self.end(10_000)) { $0.last == false ? true : nil } == true)
         }
@@ -72,7 +72,7 @@ import Threads
                 }
             }
             while watch.waiting < 2 { sched_yield() }
-            #expect(!watch.awaitReturn(until: Self.end(20_000)))
+            #expect(watch.awaitReturn(until: Self.end(20_000)) == .refused)
             watch.stop()
             for waiter in waiters { waiter.join() }
         }
@@ -86,7 +86,7 @@ import Threads
             while watch.waiting == 0 { sched_yield() }
             watch.stop()
             waiter.join()
-            #expect(!watch.awaitReturn(until: Self.end(20_000)))
+            #expect(watch.awaitReturn(until: Self.end(20_000)) != .back)
         }
     }
 }

@@ -37,6 +37,10 @@ import Threads
                             return Cargo(
                                 departed: MonotonicClock.now, key: key, isFinal: false)
                         }
+                        guard let cargo else {
+                            stale.add(1, ordering: .relaxed)
+                            continue
+                        }
                         if cargo.departed < came { stale.add(1, ordering: .relaxed) }
                         if cargo.key != key { foreign.add(1, ordering: .relaxed) }
                     }
@@ -77,7 +81,7 @@ import Threads
                 while calls.load(ordering: .relaxed) == 0 {}
                 boarded.update(waking: .all) { $0 += 1 }
                 let cargo = flights.cargo(for: 0, fly)
-                departures.update(waking: .none) { $0.append(cargo.departed) }
+                departures.update(waking: .none) { $0.append(cargo?.departed ?? 0) }
             }
         }
         concurrently([first] + others)
@@ -105,9 +109,43 @@ import Threads
                 let cargo = flights.cargo(for: 0) {
                     Cargo(departed: 2, key: 0, isFinal: false)
                 }
-                #expect(cargo.departed == 2)
+                #expect(cargo?.departed == 2)
                 isLanded.update(waking: .all) { $0 = true }
             },
         ])
+    }
+
+    @Test func `of those who wait for a slow flight only so many may go on waiting`() {
+        let flights = SharedFlights<Int, Cargo>(patience: .seconds(20), passengersMax: 2) { $0.isFinal }
+        let isLanded = Monitor(false)
+        let calls = Atomic(0)
+        let refused = Monitor(0)
+        let served = Atomic(0)
+        let slow: @Sendable () -> Cargo = {
+            calls.add(1, ordering: .relaxed)
+            let landed: Bool? = isLanded.wait { $0 ? true : nil }
+            #expect(landed == true)
+            return Cargo(departed: 1, key: 0, isFinal: false)
+        }
+        let passengers = 8
+        let asking = (0..<passengers + 2).map { _ -> @Sendable () -> Void in
+            {
+                if flights.cargo(for: 0, slow) == nil {
+                    refused.update(waking: .all) { $0 += 1 }
+                } else {
+                    served.add(1, ordering: .relaxed)
+                }
+            }
+        }
+        concurrently(
+            asking + [
+                {
+                    let all: Bool? = refused.wait { $0 >= passengers - 2 ? true : nil }
+                    #expect(all == true)
+                    isLanded.update(waking: .all) { $0 = true }
+                }
+            ])
+        #expect(refused.update(waking: .none) { $0 } == passengers - 2)
+        #expect(served.load(ordering: .relaxed) == 4)
     }
 }

@@ -76,7 +76,9 @@ import Testing
         }
     }
 
-    @Test func `who asks a hung daemon for much leaves workers to the others`() throws {
+    /// Different requests, and the same again and again: curl keeps what follows # to itself.
+    @Test(arguments: ["q=x[1-90]", "q=x#[1-140]"])
+    func `who asks a hung daemon for much leaves workers to the others`(queries: String) throws {
         let settings = ["PASARELA_DEADLINE": "3", "PASARELA_PATIENCE": "0"]
         try withRunningPasarela(settings: settings) { pasarela in
             let daemon = try #require(pasarela.pid(of: .mserv2))
@@ -86,9 +88,9 @@ import Testing
             Thread.detachNewThread {
                 let many = try? run([
                     "curl", "--silent", "--insecure", "--http1.1", "--parallel",
-                    "--parallel-immediate", "--parallel-max", "100", "--write-out",
+                    "--parallel-immediate", "--parallel-max", "150", "--write-out",
                     "%{http_code}\n", "--output", "/dev/null",
-                    pasarela.url + "/buscar_archivos?q=x[1-90]",
+                    pasarela.url + "/buscar_archivos?\(queries)",
                 ])
                 codes.withLock { $0 = many?.output ?? "" }
             }
@@ -147,6 +149,26 @@ import Testing
             #expect(rest.status == 200)
             #expect(rest.body.contains("\"nombre\":\"c\""))
             #expect(!rest.body.contains("\"nombre\":\"b\""))
+        }
+    }
+
+    @Test func `SIGTERM does not wait for who waits for a ticket, and answers them`() throws {
+        try withRunningPasarela(settings: ["PASARELA_PATIENCE": "0"]) { pasarela in
+            pasarela.end(.mserv1)
+            let place = try #require(try pasarela.curl("/listar_archivos").headers["location"])
+            let answer = Mutex<RunningPasarela.HTTPAnswer?>(nil)
+            Thread.detachNewThread {
+                let found = try? pasarela.curl(place, ["-H", "Prefer: wait=15"])
+                answer.withLock { $0 = found }
+            }
+            // Nothing tells that somebody waits.
+            let begun = ContinuousClock.now
+            try wait(for: "the request to arrive") { ContinuousClock.now > begun + .seconds(1) }
+            #expect(answer.withLock { $0 == nil })
+            #expect(pasarela.end(.gateway) == 0)
+            #expect(ContinuousClock.now < begun + .seconds(6))
+            try wait(for: "the answer") { answer.withLock { $0 != nil } }
+            #expect(answer.withLock { $0?.status } == 200)
         }
     }
 

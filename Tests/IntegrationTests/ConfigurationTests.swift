@@ -87,6 +87,34 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ([:], "PASARELA_TREE: is not set"),
+        (["PASARELA_TREE": "tree"], "PASARELA_TREE_KEY_FILE: is not set"),
+        (
+            ["PASARELA_TREE": "tree", "PASARELA_TREE_KEY_FILE": "/dev/null"],
+            "PASARELA_TREE_KEY_FILE: /dev/null: has 0 bytes"
+        ),
+        (["PASARELA_RABBITMQ_URL": "http://u:secret@h"], "PASARELA_RABBITMQ_URL: "),
+    ])
+    func `a broker needs a tree's name and key, and no secret is told`(
+        settings: [String: String], line: String
+    ) throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let given = ["PASARELA_STATE_DIR": folder.path, "PASARELA_RABBITMQ_URL": "amqp://u:secret@h"]
+        var environment = given.merging(settings) { _, new in new }
+        if settings["PASARELA_RABBITMQ_URL"] != nil {
+            environment["PASARELA_TREE"] = "tree"
+            environment["PASARELA_TREE_KEY_FILE"] = try folder.file(
+                "key", String(repeating: "k", count: 32)
+            ).path
+        }
+        let result = try service("gateway", ["--check-config"], environment)
+        #expect(result.status == 78)
+        #expect(result.errors.contains(line), "\(result.errors)")
+        #expect(!result.errors.contains("secret"))
+    }
+
     @Test(arguments: daemons)
     func `a root that is missing or no folder is one line of the check and exit 78`(name: String) throws {
         for (root, reason) in [

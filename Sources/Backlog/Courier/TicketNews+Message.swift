@@ -3,12 +3,20 @@ internal import SwiftProtobuf
 
 /// The one place where news are messages.
 extension TicketNews {
+    /// Revisions and times: whatever is done to them later, it is still a number.
+    private static let numbers: ClosedRange<Int64> = 0...(1 << 53)
+    /// All that reaches a gateway of a request fits one FastCGI record of 64 KiB.
+    private static let requestBytesMax = 128 << 10
+
     /// Reads a message; nil where it breaks the proto's rules.
     init?(message: [UInt8]) {
         // What can't be read is nothing to keep, whatever the reason.
         guard let read = try? Pasarela_Backlog_V1_TicketNews(serializedBytes: message),
             let id = TicketID(bytes: read.id), let state = TicketState(message: read.state),
-            !read.service.isEmpty, read.revision >= 0, read.created >= 0, read.expires >= 0
+            !read.service.isEmpty, Self.numbers.contains(read.revision),
+            Self.numbers.contains(read.created), Self.numbers.contains(read.expires),
+            Self.numbers.contains(read.changed), read.round < 1 << 30, read.failures < 1 << 30,
+            read.request.count <= Self.requestBytesMax
         else { return nil }
         let hasAnswer = state == .answered || state == .failed
         guard hasAnswer == read.hasAnswer else { return nil }

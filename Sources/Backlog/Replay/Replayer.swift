@@ -1,3 +1,4 @@
+internal import Logging
 internal import Threads
 
 /// Has waiting tickets answered while their daemon is well: a few threads for each service.
@@ -12,18 +13,20 @@ final class Replayer: Sendable {
     private let threadsPerService: Int
     private let process: Backlog.Process
     private let now: @Sendable () -> Int64
+    private let log: Logger
     private let state: Monitor<State>
     private let threads = Monitor<[WorkerThread]>([])
 
     init(
         _ store: TicketStore, services: [String], threads: Int, rate: Int,
-        now: @escaping @Sendable () -> Int64, process: @escaping Backlog.Process
+        now: @escaping @Sendable () -> Int64, log: Logger, process: @escaping Backlog.Process
     ) {
         self.store = store
         self.services = services
         threadsPerService = max(threads, 1)
         self.process = process
         self.now = now
+        self.log = log
         var gates: [String: ServiceGate] = [:]
         for service in services {
             gates[service] = ServiceGate(rate: rate, now: MonotonicClock.now)
@@ -68,8 +71,24 @@ final class Replayer: Sendable {
         change(service) { $0.came() }
     }
 
-    func isWell(_ service: String) -> Bool {
-        state.update(waking: .none) { !$0.isStopping && $0.gates[service]?.isWell ?? false }
+    /// Something went: there may be place for what is held.
+    func thereIsPlace() {
+        state.update(waking: .all) { state in
+            for service in services { state.gates[service]?.thereIsPlace() }
+        }
+    }
+
+    /// Tickets of others are processed.
+    func takesOffers(_ service: String) -> Bool {
+        state.update(waking: .none) { state in
+            !state.isStopping && state.gates[service]?.takesOffers(now: MonotonicClock.now) ?? false
+        }
+    }
+
+    private func isOpen(_ service: String) -> Bool {
+        state.update(waking: .none) { state in
+            !state.isStopping && state.gates[service]?.isOpen(now: MonotonicClock.now) ?? false
+        }
     }
 
     // MARK: The threads
@@ -82,7 +101,7 @@ final class Replayer: Sendable {
                 change(service) { $0.busy(jitter: 1, now: MonotonicClock.now) }
             }
             for (place, ticket) in tickets.enumerated() {
-                guard isWell(service), attempt(service, ticket) else {
+                guard isOpen(service), attempt(service, ticket) else {
                     putBack(service, tickets[place...].map(\.id))
                     break
                 }
@@ -162,6 +181,10 @@ final class Replayer: Sendable {
                 gate.busy(jitter: Double.random(in: 0...1), now: MonotonicClock.now)
             }
             return false
+        case .notForUs:
+            change(service, waking: .none) { $0.answered() }
+            keep(.notForUs, of: ticket.id, service)
+            return true
         }
     }
 
@@ -169,33 +192,71 @@ final class Replayer: Sendable {
 
     /// Does not wait for the commit: the next call to the daemon goes on beside it.
     private func keep(_ outcome: TicketEvent, of id: TicketID, _ service: String) {
-        let isHeld = Monitor(false)
+        let result = Monitor<(before: TicketRecord?, isHeld: Bool)>((nil, false))
         let job = TicketStore.Job(
             isChange: true,
             run: { [now] ledger throws(StoreFault) in
-                let actions = try ledger.apply(outcome, to: id, now: now()).actions
-                isHeld.update(waking: .none) { $0 = actions.contains(.hold) }
+                let (before, _, actions) = try ledger.apply(outcome, to: id, now: now())
+                result.update(waking: .none) { $0 = (before, actions.contains(.hold)) }
                 FailPoint.outcomeWritten.pass()
             },
             finish: { desk, error in
-                desk.putBack(id)
-                // While there is no place for answers the daemon is asked now and then only.
-                if isHeld.update(waking: .none, { $0 }) {
-                    self.change(service) { $0.busy(jitter: 1, now: MonotonicClock.now) }
+                if let error {
+                    // Where the disk takes nothing it is asked again later.
+                    self.hold(service, because: error.message)
+                    desk.answer(id, .released)
+                } else {
+                    FailPoint.outcomeCommitted.pass()
+                    let (before, isHeld) = result.update(waking: .none) { $0 }
+                    self.settle(outcome, of: id, before, isHeld: isHeld, service, desk)
                 }
-                guard error != nil else { return FailPoint.outcomeCommitted.pass() }
-                // Where the disk takes nothing it is asked again later.
-                desk.answer(id, .released)
-                self.change(service) { $0.busy(jitter: 1, now: MonotonicClock.now) }
+                desk.putBack(id, isOffered: self.takesOffers(service))
             })
         hand(in: job)
+    }
+
+    /// What is kept in memory of a committed outcome.
+    private func settle(
+        _ outcome: TicketEvent, of id: TicketID, _ before: TicketRecord?, isHeld: Bool,
+        _ service: String, _ desk: TicketsInHand
+    ) {
+        if case .notForUs = outcome {
+            guard desk.putAside(id) else { return }
+            log.warning(
+                "A ticket's request is of a later version: it waits for a gateway that can read it.",
+                metadata: ["TICKET_ID": "\(id)", "SERVICE_PEER_NAME": "\(service)"])
+        } else if !isHeld {
+            var isAgain = false
+            change(service, waking: .none) { isAgain = $0.kept() }
+            guard isAgain else { return }
+            wake(service)
+            log.notice("Answers are kept again.", metadata: ["SERVICE_PEER_NAME": "\(service)"])
+        } else if before?.isOwn == true {
+            desk.hold(id)
+            hold(service, because: "the backlog has no place for it")
+        } else {
+            // It is kept by its owner, and may find place there. The others go on.
+            desk.answer(id, .released)
+            change(service, waking: .none) { $0.offersHeld(now: MonotonicClock.now) }
+            desk.release(service)
+        }
+    }
+
+    private func hold(_ service: String, because reason: String) {
+        var isNew = false
+        change(service) { isNew = $0.held(now: MonotonicClock.now) }
+        guard isNew else { return }
+        log.warning(
+            "An answer can't be kept: its daemon is asked again later.",
+            metadata: ["SERVICE_PEER_NAME": "\(service)", "ERROR": "\(reason)"])
     }
 
     private func putBack(_ service: String, _ ids: [TicketID]) {
         let job = TicketStore.Job(
             isChange: false, run: { _ throws(StoreFault) in },
             finish: { desk, _ in
-                for id in ids { desk.putBack(id) }
+                let isOffered = self.takesOffers(service)
+                for id in ids { desk.putBack(id, isOffered: isOffered) }
                 self.wake(service)
             })
         hand(in: job)
@@ -204,8 +265,9 @@ final class Replayer: Sendable {
     private func release(_ service: String) {
         let job = TicketStore.Job(
             isChange: false,
-            run: { ledger throws(StoreFault) in ledger.desk.release(service, in: ledger) },
-            finish: { _, _ in })
+            run: { _ throws(StoreFault) in },
+            // A store that refuses keeps nobody's delivery.
+            finish: { desk, _ in desk.release(service) })
         hand(in: job)
     }
 

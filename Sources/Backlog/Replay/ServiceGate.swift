@@ -17,6 +17,9 @@ struct ServiceGate: Sendable {
     private static let lookAgain: Int64 = 1_000_000_000
     private static let shortestPause: Int64 = 50_000_000
     private static let longestPause: Int64 = 2_000_000_000
+    /// How long the daemon is left alone when there is no place for its answers: twice as long each time.
+    static let shortestHold: Int64 = 3_000_000_000
+    static let longestHold: Int64 = 60_000_000_000
 
     private(set) var isWell = false
     /// Grows with each call that may let a thread go on.
@@ -26,6 +29,13 @@ struct ServiceGate: Sendable {
     private var lookAt: Int64?
     private var pausedUntil: Int64 = 0
     private var pause: Int64 = Self.shortestPause
+    /// For lack of place; 0: there is place.
+    private var heldUntil: Int64 = 0
+    private var hold: Int64 = Self.shortestHold
+    /// How many are taken at a time: after a hold it begins with one.
+    private var batch = Self.takeMax
+    /// For lack of place for answers to others' tickets.
+    private var offersHeldUntil: Int64 = 0
 
     init(rate: Int, now: Int64) {
         bucket = TokenBucket(rate: rate, now: now)
@@ -35,9 +45,18 @@ struct ServiceGate: Sendable {
         guard isWell else { return .wait(until: nil) }
         if let lookAt, now >= lookAt { mayHaveWork = true }
         guard mayHaveWork else { return .wait(until: lookAt) }
-        guard now >= pausedUntil else { return .wait(until: pausedUntil) }
-        let count = bucket.take(Self.takeMax, now: now)
+        let closedUntil = max(pausedUntil, heldUntil)
+        guard now >= closedUntil else { return .wait(until: closedUntil) }
+        let count = bucket.take(batch, now: now)
         return count > 0 ? .take(count) : .wait(until: bucket.nextToken(now: now))
+    }
+
+    /// Whether a thread may go on with what it has taken.
+    func isOpen(now: Int64) -> Bool { isWell && now >= pausedUntil && now >= heldUntil }
+
+    /// Whether tickets of others are processed.
+    func takesOffers(now: Int64) -> Bool {
+        isWell && now >= heldUntil && now >= offersHeldUntil
     }
 
     /// Its daemon was looked at.
@@ -83,5 +102,48 @@ struct ServiceGate: Sendable {
     /// The daemon answered.
     mutating func answered() {
         pause = Self.shortestPause
+    }
+
+    // MARK: Place
+
+    /// There was no place for an answer.
+    ///
+    /// - Returns: whether there was place before.
+    mutating func held(now: Int64) -> Bool {
+        // Several threads meet it at once: it counts once.
+        guard now >= heldUntil else { return false }
+        let isNew = hold == Self.shortestHold
+        heldUntil = now + hold
+        hold = min(hold * 2, Self.longestHold)
+        batch = 1
+        mayHaveWork = true
+        version += 1
+        return isNew
+    }
+
+    /// There was no place for an answer to another gateway's ticket.
+    mutating func offersHeld(now: Int64) {
+        offersHeldUntil = now + Self.shortestHold
+    }
+
+    /// An answer was kept.
+    ///
+    /// - Returns: whether the one before was not.
+    mutating func kept() -> Bool {
+        batch = min(batch * 2, Self.takeMax)
+        guard hold > Self.shortestHold else { return false }
+        hold = Self.shortestHold
+        heldUntil = 0
+        version += 1
+        return true
+    }
+
+    /// There is more place than before.
+    mutating func thereIsPlace() {
+        offersHeldUntil = 0
+        guard heldUntil != 0 else { return }
+        heldUntil = 0
+        mayHaveWork = true
+        version += 1
     }
 }

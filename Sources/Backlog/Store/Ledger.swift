@@ -7,12 +7,12 @@ final class Ledger {
     /// What the transaction under way has done, for those who must hear of it once it is durable.
     private(set) var effects = LedgerEffects()
     /// What is in hand at the moment; it is not in the database.
-    let desk: TicketDesk
+    let desk: TicketsInHand
     private let queries: LedgerQueries
     private var totalsBefore = TicketTotals()
 
     init(
-        _ database: Database, me: GatewayID, limits: TicketLimits, desk: TicketDesk
+        _ database: Database, me: GatewayID, limits: TicketLimits, desk: TicketsInHand
     ) throws(StoreFault) {
         machine = TicketMachine(me: me, limits: limits)
         self.desk = desk
@@ -52,7 +52,13 @@ final class Ledger {
         before: TicketRecord?, after: TicketRecord?, actions: [TicketAction]
     ) {
         let row: LedgerQueries.Row?
+        var event = event
         if case .accept = event { row = nil } else { row = try queries.row(id) }
+        if case .merge(let news, _) = event, let row, row.record.hasAnswer,
+            news.state == row.record.state, news.changed == row.record.changed
+        {
+            event = .merge(news, kept: try queries.answer(row.number))
+        }
         let (after, actions) = machine.step(row?.record, event, now: now, totals: totals)
         try write(row, after, actions)
         for case .count(let count) in actions { effects.counts[count, default: 0] += 1 }
@@ -110,6 +116,11 @@ final class Ledger {
         try queries.giveBackPages()
     }
 
+    /// Writes something, and changes nothing.
+    func probe() throws(StoreFault) {
+        try queries.touch.run()
+    }
+
     /// Whether `sweep` has something to do.
     func isSweepDue(now: Int64) throws(StoreFault) -> Bool {
         let trace = machine.limits.traceLife
@@ -135,6 +146,16 @@ final class Ledger {
             let ticket = shown(row.record, now: now), ticket.state != .expired
         else { return nil }
         return (ticket, try queries.request(row.number), try queries.answer(row.number) ?? [])
+    }
+
+    /// A ticket with its request; nil where that is not kept.
+    func request(
+        _ id: TicketID, now: Int64
+    ) throws(StoreFault) -> (ticket: Ticket, request: [UInt8])? {
+        guard let row = try queries.row(id), let ticket = shown(row.record, now: now),
+            ticket.state != .expired
+        else { return nil }
+        return (ticket, try queries.request(row.number))
     }
 
     /// Where a list goes on after a ticket: nil where it is unknown.

@@ -11,6 +11,8 @@ final class LedgerQueries {
     let begin: Query
     let commit: Query
     let rollBack: Query
+    /// Writes the gateway's name over itself.
+    let touch: Query
     private let database: Database
     private let find: Query
     private let insertTicket: Query
@@ -34,7 +36,7 @@ final class LedgerQueries {
 
     private static let columns = """
         number, id, owner, is_own, service, state, round, created, expires, changed, failures, \
-        not_before, revision, is_told, request_bytes, answer_bytes
+        not_before, revision, is_told, request_bytes, answer_bytes, reserved_bytes
         """
 
     init(_ database: Database) throws(StoreFault) {
@@ -44,12 +46,14 @@ final class LedgerQueries {
         begin = try query("BEGIN IMMEDIATE")
         commit = try query("COMMIT")
         rollBack = try query("ROLLBACK")
+        touch = try query("UPDATE gateway SET id = id")
         find = try query("SELECT \(columns) FROM ticket WHERE id = ?")
         insertTicket = try query(
             """
             INSERT INTO ticket (id, owner, is_own, service, round, created, request, state, \
-            expires, changed, failures, not_before, revision, is_told, request_bytes, answer_bytes)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number
+            expires, changed, failures, not_before, revision, is_told, request_bytes, \
+            answer_bytes, reserved_bytes)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number
             """)
         updateTicket = try query(
             """
@@ -113,6 +117,7 @@ final class LedgerQueries {
         insertTicket.bind(6, record.created)
         if let request { insertTicket.bind(7, request) } else { insertTicket.bind(7, Int64?.none) }
         bind(record, to: insertTicket, from: 8)
+        insertTicket.bind(17, record.reservedBytes)
         return try insertTicket.only { $0.integer(0) }
     }
 
@@ -250,6 +255,6 @@ final class LedgerQueries {
                 changed: query.integerIfAny(9), failures: query.int(10),
                 notBefore: query.integer(11), revision: query.integer(12),
                 isTold: query.integer(13) != 0, requestBytes: query.int(14),
-                answerBytes: query.int(15)))
+                answerBytes: query.int(15), reservedBytes: query.int(16)))
     }
 }

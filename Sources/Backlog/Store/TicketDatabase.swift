@@ -118,6 +118,7 @@ enum TicketDatabase {
             is_told INTEGER NOT NULL,
             request_bytes INTEGER NOT NULL,
             answer_bytes INTEGER NOT NULL,
+            reserved_bytes INTEGER NOT NULL,
             request BLOB
         ) STRICT;
         CREATE TABLE answer (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;

@@ -24,7 +24,7 @@ final class TicketStore: Sendable {
         /// May run twice: again alone, where the shared transaction failed.
         let run: @Sendable (Ledger) throws(StoreFault) -> Void
         /// Called once, when what `run` did is durable, or with what came instead.
-        let finish: @Sendable (TicketDesk, BacklogError?) -> Void
+        let finish: @Sendable (TicketsInHand, BacklogError?) -> Void
     }
 
     private struct Waiting: Sendable {
@@ -41,30 +41,30 @@ final class TicketStore: Sendable {
     private let limits: TicketLimits
     private let now: @Sendable () -> Int64
     private let heard: Heard
-    private let failed: @Sendable (BacklogError) -> Void
+    private let health: StoreHealth
     private let waiting = Monitor(Waiting())
     private let opened: Monitor<DatabaseQueue?>
     private let thread = Monitor<WorkerThread?>(nil)
 
     /// Opens the file, or makes it.
     ///
-    /// - Parameter failed: told, on the store's thread, when the file has to be opened anew, and why.
+    /// - Parameter told: hears, on the store's thread, how the database stands when that changes.
     init(
         folder: String, limits: TicketLimits, now: @escaping @Sendable () -> Int64,
-        patience: Double = 5, failed: @escaping @Sendable (BacklogError) -> Void = { _ in },
+        patience: Double = 5, told: @escaping @Sendable (StoreState) -> Void = { _ in },
         heard: @escaping Heard
     ) throws(BacklogError) {
         path = folder + "/backlog.sqlite"
         self.limits = limits
         self.now = now
         self.heard = heard
-        self.failed = failed
+        health = StoreHealth(told: told)
         let queue = try TicketDatabase.open(path, patience: patience)
         opened = Monitor(queue)
         do {
             (me, totalsAtStart, oldestAtStart) = try queue.writeWithoutTransaction { database in
                 let me = try LedgerQueries.gateway(database)
-                let ledger = try Ledger(database, me: me, limits: limits, desk: TicketDesk())
+                let ledger = try Ledger(database, me: me, limits: limits, desk: TicketsInHand())
                 return (me, ledger.totals, try ledger.oldestWaiting())
             }
         } catch {
@@ -139,13 +139,22 @@ final class TicketStore: Sendable {
 
     /// Does what has been handed in, closes the file, and returns. Nothing is taken from now on.
     func stop() {
-        let wasRunning = waiting.update(waking: .all) { waiting in
-            defer { waiting.life = waiting.life == .running ? .stopping : .stopped }
-            return waiting.life == .running
+        let isFirst = waiting.update(waking: .all) { waiting in
+            switch waiting.life {
+            case .new: waiting.life = .stopped
+            case .running:
+                waiting.life = .stopping
+                return true
+            case .stopping, .stopped: break
+            }
+            return false
         }
-        if wasRunning {
+        if isFirst {
             thread.update(waking: .none) { $0 }?.join()
-            waiting.update(waking: .none) { $0.life = .stopped }
+            waiting.update(waking: .all) { $0.life = .stopped }
+        } else {
+            // Whoever was first is told when it has ended, and so is everybody else.
+            _ = waiting.wait { $0.life == .stopped ? true : nil }
         }
         close()
     }
@@ -168,7 +177,7 @@ final class TicketStore: Sendable {
     }
 
     private func run() {
-        let desk = TicketDesk()
+        let desk = TicketsInHand()
         while true {
             let leaving: Leaving
             let openedAt = MonotonicClock.now
@@ -187,7 +196,7 @@ final class TicketStore: Sendable {
                 leaving = .broken(StoreFault(error).error(at: path))
             }
             guard case .broken(let error) = leaving else { break }
-            failed(error)
+            health.failed(error, isDamage: false, now: MonotonicClock.now)
             close()
             if refuse(with: error, until: openedAt + Self.openInterval, desk) { break }
         }
@@ -196,7 +205,7 @@ final class TicketStore: Sendable {
 
     /// Answers everyone with the error until it is time to open the file again. True: it is to stop.
     private func refuse(
-        with error: BacklogError, until end: Int64, _ desk: TicketDesk
+        with error: BacklogError, until end: Int64, _ desk: TicketsInHand
     ) -> Bool {
         while MonotonicClock.now < end {
             guard let jobs = nextJobs(until: end) else { return true }
@@ -223,9 +232,9 @@ final class TicketStore: Sendable {
             if MonotonicClock.now >= nextSweep {
                 let sweep = sweepJob(ledger)
                 // Much may have expired: the rest soon, with others' changes between.
+                let isIdle = sweep.isEmpty || health.isFull
                 nextSweep =
-                    MonotonicClock.now
-                    + (sweep.isEmpty ? Self.sweepInterval : Self.sweepAgainInterval)
+                    MonotonicClock.now + (isIdle ? Self.sweepInterval : Self.sweepAgainInterval)
                 jobs += sweep
             }
             if let fault = handle(jobs, ledger) { return .broken(fault.error(at: path)) }
@@ -234,17 +243,34 @@ final class TicketStore: Sendable {
 
     /// What expiry needs; nothing where nothing is past its time, so that an idle backlog leaves the disk alone.
     private func sweepJob(_ ledger: Ledger) -> [Job] {
-        // Unreadable: whoever asks for something hears of it.
-        guard (try? ledger.isSweepDue(now: now())) ?? false else { return [] }
+        let isDue: Bool
+        do {
+            isDue = try ledger.isSweepDue(now: now())
+            health.succeeded(isChange: false, now: MonotonicClock.now)
+        } catch {
+            // Whoever asks for something hears of it, too.
+            note(error)
+            isDue = false
+        }
+        guard isDue || health.isFull else { return [] }
         return [
             Job(
                 isChange: true,
                 run: { [now] ledger throws(StoreFault) in
+                    // So that a full disk that takes something again is seen although nobody asks.
+                    if !isDue { return try ledger.probe() }
                     try ledger.sweep(now: now(), countMax: 512)
                     FailPoint.expiryWritten.pass()
                 },
                 finish: { _, _ in })
         ]
+    }
+
+    @discardableResult
+    private func note(_ fault: StoreFault) -> BacklogError {
+        let error = fault.error(at: path)
+        health.failed(error, isDamage: fault.isDamage, now: MonotonicClock.now)
+        return error
     }
 
     /// - Returns: a fault after which the connection is not to be used again.
@@ -261,7 +287,7 @@ final class TicketStore: Sendable {
                 try job.run(ledger)
                 job.finish(ledger.desk, nil)
             } catch {
-                job.finish(ledger.desk, error.error(at: path))
+                job.finish(ledger.desk, note(error))
             }
         }
         return nil
@@ -275,11 +301,12 @@ final class TicketStore: Sendable {
             }
         } catch {
             if let fault = unusable(ledger, after: error) {
-                for job in jobs { job.finish(ledger.desk, error.error(at: path)) }
+                let error = note(error)
+                for job in jobs { job.finish(ledger.desk, error) }
                 return fault
             }
             guard jobs.count > 1 else {
-                jobs[0].finish(ledger.desk, error.error(at: path))
+                jobs[0].finish(ledger.desk, note(error))
                 return nil
             }
             for (place, job) in jobs.enumerated() {
@@ -292,6 +319,7 @@ final class TicketStore: Sendable {
             }
             return nil
         }
+        health.succeeded(isChange: true, now: MonotonicClock.now)
         heard(ledger, ledger.effects)
         for job in jobs { job.finish(ledger.desk, nil) }
         return nil

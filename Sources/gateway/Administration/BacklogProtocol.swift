@@ -55,10 +55,15 @@ enum BacklogProtocol {
     ) throws(RPCError) -> Pasarela_Administration_V1_GetTicketResponse {
         let id = try id(request.id)
         let ticket = try find(id, in: backlog)
+        let asked = try asking { () throws(BacklogError) in try backlog.request(id) }
         let kept = try asking { () throws(BacklogError) in try backlog.answer(id) }
         return .with {
             $0.ticket = ticket.message
-            if let kept { $0.answer = .init(request: kept.request, answer: kept.answer) }
+            if let kept {
+                $0.answer = .init(request: kept.request, answer: kept.answer)
+            } else if let asked {
+                $0.answer = .init(request: asked.request, answer: nil)
+            }
         }
     }
 

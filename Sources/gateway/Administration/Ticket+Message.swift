@@ -69,15 +69,15 @@ extension TicketState {
 }
 
 extension Pasarela_Administration_V1_KeptAnswer {
-    /// What the operator is told of a kept request and its answer. What can't be read is left out.
-    init(request: [UInt8], answer: [UInt8]) {
+    /// What the operator is told of a kept request and, where there is one, of its answer. What can't be read is left out.
+    init(request: [UInt8], answer: [UInt8]?) {
         self.init()
         // Bytes of a later version are the ticket's matter, not this list's.
         if let kept = try? KeptRequest(request) {
             target = kept.request.target
             requestID = kept.identity.id
         }
-        if let kept = try? KeptAnswer(answer) {
+        if let kept = answer.flatMap({ try? KeptAnswer($0) }) {
             status = UInt32(clamping: kept.answer.status)
             if let found = kept.problem {
                 problem = found.code.rawValue

@@ -49,8 +49,8 @@ enum TicketReport {
         if let answer = details.answer {
             fields += [
                 ("request", shown(answer.target)), ("request id", shown(answer.requestID)),
-                ("status", String(answer.status)),
             ]
+            if answer.status > 0 { fields.append(("status", String(answer.status))) }
             if !answer.problem.isEmpty {
                 fields += [("problem", shown(answer.problem)), ("detail", shown(answer.detail))]
             }
@@ -83,8 +83,10 @@ enum TicketReport {
             json.string(answer.target)
             json.raw(",\"request_id\":")
             json.string(answer.requestID)
-            json.raw(",\"status\":")
-            json.number(answer.status)
+            if answer.status > 0 {
+                json.raw(",\"status\":")
+                json.number(answer.status)
+            }
             if !answer.problem.isEmpty {
                 json.raw(",\"problem\":")
                 json.string(answer.problem)

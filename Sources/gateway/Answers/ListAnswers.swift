@@ -4,6 +4,8 @@ import FileModel
 struct ListAnswers: Sendable {
     let daemons: Daemons
     let seal: CursorSeal
+    /// On whose behalf.
+    var caller = Daemon.Caller.client
 
     /// The answer to a request.
     ///
@@ -14,7 +16,7 @@ struct ListAnswers: Sendable {
     ) throws(Problem) -> Answer {
         let parameters = try request.parameters()
         let place = try place(of: parameters)
-        let page = try daemons.page(parameters, after: place, for: identity, within: limit)
+        let page = try daemons.page(parameters, after: place, for: identity, by: caller, within: limit)
         let cursor = page.next.map { seal.seal($0, of: parameters.identity) }
         var answer: Answer
         switch request.form {

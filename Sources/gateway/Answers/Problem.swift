@@ -30,6 +30,16 @@ struct Problem: Error, Sendable, Hashable {
     /// Whether the gateway itself gave the call up: it is stopping.
     var isCancelled: Bool { callCode == .cancelled }
 
+    /// The server has more to do than it can.
+    ///
+    /// - Parameter cause: for the log.
+    static func overload(_ cause: String) -> Problem {
+        var problem = Problem(.overload)
+        problem.retryAfter = 1
+        problem.cause = cause
+        return problem
+    }
+
     static func unknownParameter(_ name: String) -> Problem {
         Problem(
             .unknownParameter,

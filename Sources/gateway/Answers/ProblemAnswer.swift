@@ -29,6 +29,17 @@ enum ProblemAnswer {
         _ problem: Problem, _ identity: RequestIdentity, _ language: Language
     ) -> [UInt8] {
         var json = JSONText()
+        append(problem, uuid: identity.uuid, language, to: &json)
+        json.raw("\n")
+        return json.bytes
+    }
+
+    /// Appends the problem's object.
+    ///
+    /// - Parameter uuid: the request's, for `instance`; nil: none is told.
+    static func append(
+        _ problem: Problem, uuid: String?, _ language: Language, to json: inout JSONText
+    ) {
         json.raw("{\"type\":")
         json.string("/problemas/\(problem.code.rawValue)")
         json.raw(",\"title\":")
@@ -37,8 +48,10 @@ enum ProblemAnswer {
         json.number(problem.code.status)
         json.raw(",\"detail\":")
         json.string(problem.detail[language])
-        json.raw(",\"instance\":")
-        json.string("urn:uuid:\(identity.uuid)")
+        if let uuid {
+            json.raw(",\"instance\":")
+            json.string("urn:uuid:\(uuid)")
+        }
         json.raw(",\"codigo\":")
         json.string(problem.code.rawValue)
         if let parameter = problem.parameter {
@@ -49,7 +62,6 @@ enum ProblemAnswer {
             json.raw(",\"columna\":")
             json.number(column)
         }
-        json.raw("}\n")
-        return json.bytes
+        json.raw("}")
     }
 }

@@ -10,9 +10,8 @@ struct TicketConfiguration: Sendable {
     /// The key that the gateways of a tree share, where there is one.
     let treeKey: SecretKey?
 
-    /// - Parameter ownKey: the gateway's own, for a tree of one host.
     init(
-        _ settings: Settings, folder: String, services: [String], ownKey: SecretKey
+        _ settings: Settings, folder: String, services: [String]
     ) throws(Settings.Flaw) {
         let own = Self.settings(settings)
         let treeKey = try Self.treeKey(settings, own)
@@ -25,7 +24,7 @@ struct TicketConfiguration: Sendable {
             answerLife: try settings.value(own.answerLife),
             traceLife: try settings.value(own.traceLife),
             replayRate: try settings.value(own.replayRate),
-            broker: try Self.broker(settings, own, key: treeKey ?? ownKey))
+            broker: try Self.broker(settings, own, key: treeKey))
     }
 
     private static func treeKey(
@@ -40,7 +39,7 @@ struct TicketConfiguration: Sendable {
     }
 
     private static func broker(
-        _ settings: Settings, _ own: OwnSettings, key: SecretKey
+        _ settings: Settings, _ own: OwnSettings, key: SecretKey?
     ) throws(Settings.Flaw) -> BrokerSetup? {
         let named = try settings.value(own.tree)
         guard let url = try settings.value(own.url) else { return nil }
@@ -57,6 +56,13 @@ struct TicketConfiguration: Sendable {
             throw Settings.Flaw(own.url.name, error.description)
         }
         if let file = try settings.value(own.caFile) { broker.authorityFile = file }
+        // With a key of each host's own they would throw each other's tickets away.
+        guard let key else {
+            throw Settings.Flaw(
+                own.treeKeyFile.name,
+                "is not set; with \(own.url.name) it names the key that the tree's hosts share, such as of "
+                    + "openssl rand -hex 32")
+        }
         let messages = key.derived(for: "messages")
         return BrokerSetup(configuration: broker, tree: tree) { messages.mac($0) }
     }

@@ -11,13 +11,21 @@ final class Daemon: Sendable {
     let watch: DaemonWatch
     /// How long a call may take, in nanoseconds.
     private let deadlineNanoseconds: Atomic<Int64>
+    private let service: String
     private let channel: RPCChannel
     private let callsUnderWay: Calls
+    /// Clients' calls at the same time: three eighths of the workers, so that two hung daemons leave a quarter.
+    private let clientCallsMax: Int
 
-    /// Calls to one daemon at the same time.
-    static let callsMax = 64
+    /// On whose behalf a daemon is asked.
+    enum Caller: Sendable {
+        /// A client that waits.
+        case client
+        /// A ticket: the replay bounds these itself.
+        case ticket
+    }
 
-    /// A count that the watch's check shares.
+    /// Clients' calls under way, which the watch's check wants to know.
     private final class Calls: Sendable {
         let count = Atomic(0)
     }
@@ -27,6 +35,8 @@ final class Daemon: Sendable {
         log: Logger
     ) {
         self.name = name
+        self.service = service
+        clientCallsMax = max(1, configuration.workers * 3 / 8)
         deadlineNanoseconds = Atomic(configuration.deadline.wholeNanoseconds)
         let channel = RPCChannel(unixSocket: socket, messageBytesMax: archiveMessageBytesMax)
         let calls = Calls()
@@ -47,19 +57,17 @@ final class Daemon: Sendable {
     /// Asks the daemon once.
     ///
     /// - Parameter limit: how long the call may take; nil: ``deadline``.
-    /// - Throws: ``Problem``; `overload` at once where ``callsMax`` calls are under way: those who ask for much of one
-    ///   daemon must leave workers to those who ask for the other, or for the health.
+    /// - Throws: ``Problem``; `overload` at once where too many clients' calls are under way: those who ask for much of
+    ///   one daemon must leave workers to those who ask for the other, or for the health.
     func ask<Answer>(
-        for request: RequestIdentity, within limit: Duration? = nil,
+        for request: RequestIdentity, by caller: Caller, within limit: Duration?,
         _ call: (RPCChannel, RPCMetadata, RPCDeadline) throws(RPCError) -> Answer
     ) throws(Problem) -> Answer {
-        let under = callsUnderWay.count.add(1, ordering: .relaxed).newValue
-        defer { callsUnderWay.count.subtract(1, ordering: .relaxed) }
-        guard under <= Self.callsMax else {
-            var problem = Problem(.overload)
-            problem.retryAfter = 1
-            problem.cause = "\(Self.callsMax) calls to \(name) are under way"
-            throw problem
+        let share = caller == .client ? 1 : 0
+        let under = callsUnderWay.count.add(share, ordering: .relaxed).newValue
+        defer { callsUnderWay.count.subtract(share, ordering: .relaxed) }
+        guard caller == .ticket || under <= clientCallsMax else {
+            throw .overload("\(clientCallsMax) calls to \(name) are under way")
         }
         var metadata = RPCMetadata()
         metadata.append(RequestMetadata.requestID, request.id)
@@ -83,7 +91,15 @@ final class Daemon: Sendable {
         watch.isFound()
     }
 
-    /// One that has no thread free to say so while it works for us is busy, not absent.
+    /// Whether the daemon says so within a moment, however busy it is.
+    func answersHealth() -> Bool {
+        // Whatever went wrong: it did not answer.
+        let isServing = try? HealthService.check(
+            service, on: channel, deadline: RPCDeadline(after: .seconds(2)))
+        return isServing ?? false
+    }
+
+    /// One that has no thread free to say so while it works for clients is busy, not absent.
     private static func isWell(_ service: String, _ channel: RPCChannel, _ calls: Calls) -> Bool {
         do throws(RPCError) {
             return try HealthService.check(

@@ -74,7 +74,7 @@ final class DaemonWatch: Sendable {
     /// Requests that wait for the daemon's return now.
     var waiting: Int { state.update(waking: .none) { $0.waiting } }
 
-    /// Whether the last check, or a call since, found the daemon well.
+    /// Whether the last check found the daemon well: at most a second ago, where no check has taken longer.
     var isWell: Bool { state.update(waking: .none) { $0.isWell ?? false } }
 
     /// Asks the daemon now, on the caller's thread.
@@ -85,39 +85,49 @@ final class DaemonWatch: Sendable {
         state.update(waking: .all) { $0.isHurried = true }
     }
 
+    /// What came of waiting for a daemon.
+    enum Wait: Sendable, Hashable {
+        /// It is back.
+        case back
+        /// The time is over.
+        case over
+        /// Too many wait already.
+        case refused
+    }
+
     /// Waits until the daemon is found well by a check that began now or later.
     ///
     /// - Parameter end: in nanoseconds of `CLOCK_MONOTONIC`.
-    /// - Returns: false when that has passed first, and at once where too many wait already: waiting must never use up
-    ///   the workers.
-    func awaitReturn(until end: Int64) -> Bool {
+    /// - Returns: ``Wait/refused`` at once where too many wait already: waiting must never use up the workers.
+    func awaitReturn(until end: Int64) -> Wait {
         let missed = MonotonicClock.now
-        guard missed < end else { return false }
+        guard missed < end else { return .over }
         let mayWait = state.update(waking: .all) { state in
             guard !state.isStopped, state.waiting < waitingMax else { return false }
             state.waiting += 1
             state.isHurried = true
             return true
         }
-        guard mayWait else { return false }
+        guard mayWait else { return .refused }
         let isBack: Bool? = state.wait(until: end) { state in
             if let well = state.wellSince, well >= missed { return true }
             return state.isStopped ? false : nil
         }
         state.update(waking: .none) { $0.waiting -= 1 }
-        return isBack ?? false
+        return isBack ?? false ? .back : .over
     }
 
     private func run() {
         let audience = audience.update(waking: .none) { $0 }
         while true {
+            // Who misses the daemon from now on wants another look.
+            state.update(waking: .none) { $0.isHurried = false }
             let begun = MonotonicClock.now
             let isWell = check()
             let (before, isStopped) = state.update(waking: .all) { state in
                 let before = state.isWell
                 state.isWell = isWell
                 if isWell { state.wellSince = begun }
-                state.isHurried = false
                 return (before, state.isStopped)
             }
             if isStopped { return }

@@ -37,10 +37,10 @@ final class Daemons: Sendable {
     /// The page that a request asks for.
     func page(
         _ parameters: ListParameters, after place: ListPosition?, for request: RequestIdentity,
-        within limit: Duration?
+        by caller: Daemon.Caller, within limit: Duration?
     ) throws(Problem) -> EntryPage {
         let page = PageRequest(limit: parameters.limit, after: place)
-        return try daemon(of: parameters.endpoint).ask(for: request, within: limit) {
+        return try daemon(of: parameters.endpoint).ask(for: request, by: caller, within: limit) {
             (channel, metadata, deadline) throws(RPCError) in
             switch parameters.endpoint {
             case .list:

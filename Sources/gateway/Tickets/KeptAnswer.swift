@@ -14,9 +14,9 @@ struct KeptAnswer: Sendable {
 
     /// Reads what ``bytes`` made.
     init(_ bytes: [UInt8]) throws(KeptRequest.Unreadable) {
-        guard let kept = try? Pasarela_Tickets_V1_KeptAnswer(serializedBytes: bytes) else {
-            throw KeptRequest.Unreadable()
-        }
+        guard let kept = try? Pasarela_Tickets_V1_KeptAnswer(serializedBytes: bytes),
+            (100...599).contains(kept.status), !kept.contentType.isEmpty
+        else { throw KeptRequest.Unreadable() }
         var answer = Answer(kept: Array(kept.body), contentType: kept.contentType)
         answer.status = Int(kept.status)
         answer.language = Language(kept.language)

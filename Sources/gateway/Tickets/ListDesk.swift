@@ -10,12 +10,16 @@ struct ListDesk: Sendable {
     /// Lists that are being made now.
     private let flights: SharedFlights<ListRequest, Result<Answer, Problem>>
 
-    init(answers: ListAnswers, tickets: TicketDesk, patience: Duration) {
+    /// - Parameter workers: requests that the gateway carries at the same time; an eighth of them may wait for slow calls
+    ///   of others.
+    init(answers: ListAnswers, tickets: TicketDesk, patience: Duration, workers: Int) {
         self.answers = answers
         self.tickets = tickets
         self.patience = patience
         // An absent daemon was still absent when the last try failed: after all of them had come in.
-        flights = SharedFlights(patience: patience) { outcome in
+        flights = SharedFlights(
+            patience: min(patience, .seconds(1)), passengersMax: max(1, workers / 8)
+        ) { outcome in
             if case .failure(let problem) = outcome { problem.isDaemonAbsent } else { false }
         }
     }
@@ -34,23 +38,28 @@ struct ListDesk: Sendable {
                 return try answerAsync(request, within: preferences.wait ?? 0, for: identity)
             }
         }
+        let patience = preferences.wait.map { Duration.seconds($0) } ?? patience
+        var mayHaveWaited = true
         do throws(Problem) {
-            let patience = preferences.wait.map { Duration.seconds($0) } ?? patience
-            var answer = try patiently(request, patience: patience, for: identity)
+            var answer = try patiently(
+                request, patience: patience, for: identity, mayHaveWaited: &mayHaveWaited)
             if let wait = preferences.wait { Self.note("wait=\(wait)", in: &answer) }
             return answer
         } catch {
             guard error.isDaemonAbsent, mayBecomeTicket, try request.parameters().mayBecomeTicket
             else { throw error }
-            return try ticket(
-                request, for: identity, applied: preferences.wait.map { "wait=\($0)" })
+            let wait = mayHaveWaited ? preferences.wait : nil
+            return try ticket(request, for: identity, applied: wait.map { "wait=\($0)" })
         }
     }
 
     /// Asks again as often as the daemon was missed, until patience is over: reading is idempotent, and a restart is a
     /// matter of milliseconds that nobody need see. Patience counts from the moment that the daemon was first missed.
+    ///
+    /// - Parameter mayHaveWaited: becomes false where too many waited already.
     private func patiently(
-        _ request: ListRequest, patience: Duration, for identity: RequestIdentity
+        _ request: ListRequest, patience: Duration, for identity: RequestIdentity,
+        mayHaveWaited: inout Bool
     ) throws(Problem) -> Answer {
         let daemon = answers.daemon(for: request)
         let begun = MonotonicClock.now
@@ -65,7 +74,9 @@ struct ListDesk: Sendable {
                 let now = MonotonicClock.now
                 let end = patienceEnds ?? now + patience.wholeNanoseconds
                 patienceEnds = end
-                guard daemon.watch.awaitReturn(until: min(end, begun + whole)) else { throw error }
+                let wait = daemon.watch.awaitReturn(until: min(end, begun + whole))
+                mayHaveWaited = wait != .refused
+                guard wait == .back else { throw error }
                 let rest = Duration.nanoseconds(begun + whole - MonotonicClock.now)
                 guard rest > .zero else { throw error }
                 left = rest < daemon.deadline ? rest : nil
@@ -78,9 +89,11 @@ struct ListDesk: Sendable {
         _ request: ListRequest, for identity: RequestIdentity, within limit: Duration?
     ) throws(Problem) -> Answer {
         if let limit { return try answers.answer(to: request, for: identity, within: limit) }
-        return try flights.cargo(for: request) {
+        let outcome = flights.cargo(for: request) {
             Result { () throws(Problem) in try answers.answer(to: request, for: identity) }
-        }.get()
+        }
+        guard let outcome else { throw .overload("too many wait for the same slow answer") }
+        return try outcome.get()
     }
 
     /// `Prefer: respond-async`: the answer if it comes within the wait, else a ticket.
@@ -89,6 +102,7 @@ struct ListDesk: Sendable {
     ) throws(Problem) -> Answer {
         let daemon = answers.daemon(for: request)
         let end = MonotonicClock.now + Duration.seconds(wait).wholeNanoseconds
+        var hasWaited = wait > 0
         while true {
             let left = Duration.nanoseconds(end - MonotonicClock.now)
             guard left > .zero else { break }
@@ -99,7 +113,9 @@ struct ListDesk: Sendable {
                 return answer
             } catch {
                 if error.isDaemonAbsent {
-                    guard daemon.watch.awaitReturn(until: end) else { break }
+                    let outcome = daemon.watch.awaitReturn(until: end)
+                    hasWaited = outcome != .refused
+                    if outcome != .back { break }
                 } else if error.code == .outOfTime, !error.isCancelled {
                     break
                 } else {
@@ -107,7 +123,7 @@ struct ListDesk: Sendable {
                 }
             }
         }
-        let applied = wait > 0 ? "respond-async, wait=\(wait)" : "respond-async"
+        let applied = hasWaited ? "respond-async, wait=\(wait)" : "respond-async"
         return try ticket(request, for: identity, applied: applied)
     }
 
@@ -115,7 +131,8 @@ struct ListDesk: Sendable {
         _ request: ListRequest, for identity: RequestIdentity, applied: String?
     ) throws(Problem) -> Answer {
         let ticket = try tickets.accept(
-            request, daemon: answers.daemon(for: request).name, of: identity)
+            request, daemon: answers.daemon(for: request).name, of: identity,
+            entries: request.parameters().limit)
         var answer = TicketDocument.answer(ticket, as: request.form, in: request.language)
         answer.status = 202
         answer.headers.append(("Location", TicketDocument.path(ticket)))

@@ -14,28 +14,38 @@ struct TicketDesk: Sendable {
         init(max: Int) { self.max = max }
     }
 
-    /// - Parameter workers: requests that the gateway carries at the same time; an eighth of them may wait for a
+    /// - Parameter workers: requests that the gateway carries at the same time; a sixteenth of them may wait for a
     ///   ticket's change.
     init(backlog: Backlog, workers: Int) {
         self.backlog = backlog
-        waits = Waits(max: max(1, workers / 8))
+        waits = Waits(max: max(1, workers / 16))
     }
 
     /// Keeps a request. When this returns the ticket is on the disk.
     ///
-    /// - Throws: ``Problem`` `backlogFull` where there is no room.
+    /// - Parameter entries: how many its answer may have: room is kept for as many of a usual size.
+    /// - Throws: ``Problem`` `backlogFull` where there is no room; `serviceAbsent` where nothing can be kept.
     func accept(
-        _ request: ListRequest, daemon: String, of identity: RequestIdentity
+        _ request: ListRequest, daemon: String, of identity: RequestIdentity, entries: Int
     ) throws(Problem) -> Ticket {
         do throws(BacklogError) {
             let kept = try bytes(of: KeptRequest(request, of: identity))
-            return try backlog.accept(service: daemon, request: kept)
+            return try backlog.accept(
+                service: daemon, request: kept,
+                answerBytes: Self.answerBytes(request.form, entries: entries))
         } catch {
-            guard error.code == .full else { throw Problem(error) }
-            var problem = Problem(.backlogFull)
-            problem.retryAfter = 10
-            problem.cause = error.message
+            var problem = Problem(error.code == .full ? .backlogFull : .serviceAbsent)
+            problem.retryAfter = error.code == .full ? 10 : 1
+            problem.cause = "\(daemon) is absent, and the backlog takes nothing: \(error.message)"
             throw problem
+        }
+    }
+
+    /// What a page usually takes: 250 bytes an entry as JSON, twice that as HTML.
+    private static func answerBytes(_ form: Representation, entries: Int) -> Int {
+        switch form {
+        case .json: 1_000 + 250 * entries
+        case .html: 3_000 + 500 * entries
         }
     }
 
@@ -130,25 +140,5 @@ struct TicketDesk: Sendable {
             problem.cause = "ticket \(id) can't be read"
             throw problem
         }
-    }
-}
-
-extension Problem {
-    /// What a failure of the backlog means to whoever asks for a ticket.
-    init(_ error: BacklogError) {
-        switch error.code {
-        case .full: self.init(.overload)
-        case .stopped: self.init(.serviceAbsent)
-        case .broken: self.init(.internalError)
-        }
-        if code != .internalError { retryAfter = 1 }
-        cause = "backlog: \(error.message)"
-    }
-}
-
-extension BrokerState {
-    /// Whether there is a broker that can't be reached.
-    var isDisconnected: Bool {
-        if case .disconnected = self { true } else { false }
     }
 }

@@ -42,17 +42,8 @@ enum TicketDocument {
         json.time(time(ticket.created), after: ",\"creada\":")
         json.time(time(ticket.expires), after: ",\"caduca\":")
         if let problem {
-            json.raw(",\"problema\":{\"type\":")
-            json.string("/problemas/\(problem.code.rawValue)")
-            json.raw(",\"title\":")
-            json.string(problem.code.title[language])
-            json.raw(",\"status\":")
-            json.number(problem.code.status)
-            json.raw(",\"detail\":")
-            json.string(problem.detail[language])
-            json.raw(",\"codigo\":")
-            json.string(problem.code.rawValue)
-            json.raw("}")
+            json.raw(",\"problema\":")
+            ProblemAnswer.append(problem, uuid: nil, language, to: &json)
         }
         json.raw("}}\n")
         return json.bytes

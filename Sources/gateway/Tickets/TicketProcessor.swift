@@ -12,10 +12,8 @@ struct TicketProcessor: Sendable {
             let kept = try KeptRequest(bytes)
             return try attempt(kept, of: id)
         } catch {
-            log.error(
-                "ticket \(id) can't be read: it was kept by a later version",
-                metadata: ["TICKET_ID": "\(id)"])
-            return .failed([])
+            // The backlog says so, once.
+            return .notForUs
         }
     }
 
@@ -32,6 +30,10 @@ struct TicketProcessor: Sendable {
         // Neither an absent daemon nor a gateway that stops is a failure of the request.
         if problem.isDaemonAbsent || problem.isCancelled { return .unavailable }
         if problem.code.status == 503 { return .busy }
+        // Who does not answer at all has not answered with a failure.
+        if problem.code == .outOfTime, !answers.daemon(for: kept.request).answersHealth() {
+            return .unavailable
+        }
         let answer = ProblemAnswer.answer(
             problem, identity: kept.identity, as: kept.request.form, in: kept.request.language,
             // What can't be read was not searched.

@@ -1,19 +1,29 @@
 /// What is in hand at the moment: tickets being processed, and those that the broker's queue has offered. It belongs to
 /// the store's thread, and goes with the process: the database and the broker know what to begin again with.
-final class TicketDesk {
+final class TicketsInHand {
     typealias Done = @Sendable (OfferOutcome) -> Void
 
+    /// Deliveries of one ticket.
     private struct Offer {
         let service: String
-        let done: Done
+        var done: [Done]
+        /// It has ended, and others have not heard of it yet.
+        var hasEnded = false
     }
 
+    /// How many tickets are remembered that can't be read here.
+    private static let unreadableMax = 10_000
+
     private var taken: Set<TicketID> = []
-    private var offers: [TicketID: [Offer]] = [:]
+    private var offers: [TicketID: Offer] = [:]
     /// Those of the taken ones that were offered by other gateways, and their services.
     private var foreign: [TicketID: String] = [:]
     /// Offered tickets of other gateways that nobody has taken, by service, in the order in which they came.
     private var offered: [String: [TicketID]] = [:]
+    /// Own tickets for whose answer there was no place: after all others, or one would hold them up.
+    private var held: Set<TicketID> = []
+    /// Tickets whose requests this gateway can't read: they go back to those who can.
+    private var unreadable: Set<TicketID> = []
 
     /// Somebody is working on it.
     func isTaken(_ id: TicketID) -> Bool { taken.contains(id) }
@@ -26,8 +36,13 @@ final class TicketDesk {
     ) throws(StoreFault) -> [TakenTicket] {
         let queued = offered[service]?.count ?? 0
         let forOthers = min(queued, (countMax + 1) / 2)
-        var found = try ledger.due(
-            service, now: now, countMax: countMax - forOthers, except: isTaken)
+        let wanted = countMax - forOthers
+        var found = try ledger.due(service, now: now, countMax: wanted) {
+            isTaken($0) || held.contains($0)
+        }
+        if found.isEmpty, !held.isEmpty {
+            found = try ledger.due(service, now: now, countMax: wanted, except: isTaken)
+        }
         if queued > 0 {
             found += try takeOffered(
                 service, countMax: countMax - found.count, from: ledger, now: now)
@@ -68,13 +83,33 @@ final class TicketDesk {
     /// When something that was offered may be due: it is not known exactly, so it is looked at again soon.
     func hasOffered(_ service: String) -> Bool { offered[service] != nil }
 
-    /// Nobody works on it any more. If it was offered and nobody was told what came of it, it comes again: whether it
-    /// still waits is seen then.
-    func putBack(_ id: TicketID) {
-        guard taken.remove(id) != nil, let service = foreign.removeValue(forKey: id),
-            offers[id] != nil
-        else { return }
-        offered[service, default: []].append(id)
+    /// Nobody works on it any more. If it was offered and has not ended it is processed again, or goes back to the queue.
+    ///
+    /// - Parameter isOffered: tickets of its service are processed here.
+    func putBack(_ id: TicketID, isOffered: Bool) {
+        guard taken.remove(id) != nil else { return }
+        let service = foreign.removeValue(forKey: id)
+        guard let offer = offers[id], !offer.hasEnded else { return }
+        if !isOffered {
+            answer(id, .released)
+        } else if let service {
+            offered[service, default: []].append(id)
+        }
+    }
+
+    /// There was no place for its answer.
+    func hold(_ id: TicketID) {
+        held.insert(id)
+        answer(id, .released)
+    }
+
+    /// Its request can't be read here.
+    ///
+    /// - Returns: whether that is new.
+    func putAside(_ id: TicketID) -> Bool {
+        if unreadable.count >= Self.unreadableMax { unreadable = [] }
+        answer(id, .released)
+        return unreadable.insert(id).inserted
     }
 
     // MARK: Offers
@@ -83,8 +118,9 @@ final class TicketDesk {
     func offer(_ id: TicketID, _ record: TicketRecord?, now: Int64, done: @escaping Done) {
         guard let record else { return done(.ended) }
         let isKnown = offers[id] != nil
-        offers[id, default: []].append(Offer(service: record.service, done: done))
+        offers[id, default: Offer(service: record.service, done: [])].done.append(done)
         settle(id, record, now: now)
+        if record.state == .waiting, unreadable.contains(id) { answer(id, .released) }
         // An own ticket is replayed from the store.
         if !isKnown, offers[id] != nil, record.state == .waiting, !record.isOwn {
             offered[record.service, default: []].append(id)
@@ -93,24 +129,25 @@ final class TicketDesk {
 
     /// Tells those who offered it if it has ended and that is known to all.
     func settle(_ id: TicketID, _ record: TicketRecord?, now: Int64) {
+        if record?.state != .waiting, !held.isEmpty { held.remove(id) }
         guard offers[id] != nil else { return }
         guard let record else { return answer(id, .ended) }
         let isPast = !record.isTrace && now >= record.expires
-        if isPast || record.state != .waiting && record.isTold { answer(id, .ended) }
+        if isPast || record.state != .waiting && record.isTold { return answer(id, .ended) }
+        offers[id]?.hasEnded = record.state != .waiting
     }
 
     /// Tells those who offered it what came of it here.
     func answer(_ id: TicketID, _ outcome: OfferOutcome) {
-        for offer in offers.removeValue(forKey: id) ?? [] { offer.done(outcome) }
+        for done in offers.removeValue(forKey: id)?.done ?? [] { done(outcome) }
     }
 
-    /// The daemon is gone: what was offered for it goes back, but for what has been answered already.
-    func release(_ service: String, in ledger: Ledger) {
+    /// The daemon is gone: what was offered for it goes back, but for what has been answered already, and what is being
+    /// processed, about which `putBack` decides.
+    func release(_ service: String) {
         offered[service] = nil
-        for (id, waiting) in offers where waiting.contains(where: { $0.service == service }) {
-            // Unreadable: it is told with the next change, or when the channel closes.
-            guard !isTaken(id), let record = try? ledger.record(id), record.state == .waiting
-            else { continue }
+        for (id, offer) in offers where offer.service == service && !offer.hasEnded && !isTaken(id)
+        {
             answer(id, .released)
         }
     }
