@@ -217,7 +217,8 @@ import Testing
     }
 
     @Test func `what is kept but can not be read is left out`() throws {
-        let ticket = try gateway.backlog.accept(service: "mserv1", request: [0xFF], answerBytes: 1_000)
+        let ticket = try gateway.backlog.accept(
+            service: "mserv1", request: [0xFF], answerBytes: 1_000)
         _ = try gateway.answer("mserv1", .answered([0xFF, 0xFF]), until: ticket)
         let object = try json("show", "\(ticket.id)", "--json")
         #expect(object["status"] == nil && object["target"] as? String == "")

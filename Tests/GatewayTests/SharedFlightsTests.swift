@@ -116,7 +116,9 @@ import Threads
     }
 
     @Test func `of those who wait for a slow flight only so many may go on waiting`() {
-        let flights = SharedFlights<Int, Cargo>(patience: .seconds(20), passengersMax: 2) { $0.isFinal }
+        let flights = SharedFlights<Int, Cargo>(patience: .seconds(20), passengersMax: 2) {
+            $0.isFinal
+        }
         let isLanded = Monitor(false)
         let calls = Atomic(0)
         let refused = Monitor(0)

@@ -34,8 +34,10 @@ import Testing
             ],
             folder: Repository.folder.appending(path: "Tests/Client"), seconds: 1_200)
         print(
-            result.output.split(separator: "\n").filter { $0.contains("under load") || $0.contains("figure: ") }
-                .joined(separator: "\n"))
+            result.output.split(separator: "\n").filter {
+                $0.contains("under load") || $0.contains("figure: ")
+            }
+            .joined(separator: "\n"))
         #expect(
             result.status == 0, "\(result.output.suffix(12_000))\(result.errors.suffix(2_000))")
     }

@@ -101,7 +101,9 @@ import Testing
     ) throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
-        let given = ["PASARELA_STATE_DIR": folder.path, "PASARELA_RABBITMQ_URL": "amqp://u:secret@h"]
+        let given = [
+            "PASARELA_STATE_DIR": folder.path, "PASARELA_RABBITMQ_URL": "amqp://u:secret@h",
+        ]
         var environment = given.merging(settings) { _, new in new }
         if settings["PASARELA_RABBITMQ_URL"] != nil {
             environment["PASARELA_TREE"] = "tree"
@@ -116,7 +118,9 @@ import Testing
     }
 
     @Test(arguments: daemons)
-    func `a root that is missing or no folder is one line of the check and exit 78`(name: String) throws {
+    func `a root that is missing or no folder is one line of the check and exit 78`(name: String)
+        throws
+    {
         for (root, reason) in [
             ("/nowhere/at/all", "does not exist"), ("/etc/passwd", "is not a folder"),
         ] {

@@ -97,7 +97,9 @@ internal import Threads
         server.stop(within: .seconds(5))
     }
 
-    @Test func `a connection that nobody takes is unavailable, for all who wait for it at once`() throws {
+    @Test func `a connection that nobody takes is unavailable, for all who wait for it at once`()
+        throws
+    {
         let socket = try TemporarySocket()
         // As systemd's socket of a service that ends again and again.
         let listener = try socket.listen()

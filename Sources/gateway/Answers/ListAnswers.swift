@@ -16,7 +16,8 @@ struct ListAnswers: Sendable {
     ) throws(Problem) -> Answer {
         let parameters = try request.parameters()
         let place = try place(of: parameters)
-        let page = try daemons.page(parameters, after: place, for: identity, by: caller, within: limit)
+        let page = try daemons.page(
+            parameters, after: place, for: identity, by: caller, within: limit)
         let cursor = page.next.map { seal.seal($0, of: parameters.identity) }
         var answer: Answer
         switch request.form {
