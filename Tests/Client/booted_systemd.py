@@ -13,6 +13,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -33,7 +34,7 @@ assert os.environ.get("PASARELA_BOOTED") == "yes", "only inside systemd/boot"
 
 
 def command(*words, fails=False):
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert fails or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done
 
@@ -105,6 +106,9 @@ class Load:
 
 @pytest.fixture(scope="module", autouse=True)
 def installed():
+    # What the machine has of a Pasarela of its own is none of the tests' (all of it is a copy, and lost afterwards).
+    for place in (TREE, Path("/var/lib/pasarela"), Path("/etc/pasarela"), Path("/run/pasarela")):
+        shutil.rmtree(place, ignore_errors=True)
     command("useradd", "--system", "stranger")
     command(str(REPOSITORY / "systemd" / "install"), "install", f"BIN={BINARIES}")
     for name in ("Camión.pdf", "informes"):
@@ -450,6 +454,9 @@ def test_tickets_outlive_the_broker_the_daemons_and_the_gateway():
     command("systemctl", "start", "rabbitmq-server")
     try:
         password("first-Word-1", "add_user")
+        key = secret.with_name("pasarela.tree.key")
+        key.touch(mode=0o600)
+        key.write_text(os.urandom(32).hex())
         command("rabbitmqctl", "--quiet", "set_permissions", "pasarela", ".*", ".*", ".*")
         file.write_text(before + "PASARELA_RABBITMQ_URL=amqp://localhost\nPASARELA_TREE=booted\n")
         command("systemctl", "restart", "gateway")

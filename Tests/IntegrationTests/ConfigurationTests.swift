@@ -81,7 +81,9 @@ import Testing
             #expect(result.status == 78)
             let lines = result.errors.split(separator: "\n")
             #expect(lines.count == 1)
-            let shown = value.replacing("\n", with: "\\x0a")
+            // As the log writes it, which escapes the backslash as well.
+            let newline = arguments.isEmpty ? "\\\\x0a" : "\\x0a"
+            let shown = value.replacing("\n", with: newline)
             #expect(
                 lines.first?.contains("\(variable)=\(shown): takes ") == true, "\(result.errors)")
         }
