@@ -33,6 +33,8 @@ class Host:
     def __init__(self, stack, truth, scratch, other=None):
         self.stack, self.truth, self.scratch, self.other, self.number = stack, truth, scratch, other, 0
         self.taken, self.deleted = {}, set()
+        # Those whose deletion a client has seen done.
+        self.gone = set()
 
     def is_dead(self):
         return not self.stack.gateway.runs
@@ -92,7 +94,9 @@ class Host:
         def delete():
             if doomed[0]:
                 self.deleted.add(doomed[0])
-                self.ask(doomed[0], method="DELETE")
+                answer = self.ask(doomed[0], method="DELETE")
+                if answer is not None and answer.status == 204:
+                    self.gone.add(doomed[0])
 
         yield delete
         yield lambda: mserv1.runs or self.begin("mserv1")
@@ -170,6 +174,8 @@ class Host:
         for path, (ruta, limite) in self.taken.items():
             hosts = [self.stack, self.other] if self.other else [self.stack]
             for stack in hosts:
+                if path in self.gone and stack is self.stack:
+                    assert stack.client.ask(path).status == 404, f"{path} was deleted"
                 if path in self.deleted and stack.client.ask(path).status == 404:
                     continue
                 if stack is self.other:
@@ -178,6 +184,7 @@ class Host:
                     check_listing(answered(stack.client, path).json(), self.truth, ruta, limite)
         self.taken.clear()
         self.deleted.clear()
+        self.gone.clear()
         answer = self.stack.client.ask(target(L, ruta="/carpeta-1", limite=7))
         check_listing(answer.json(), self.truth, "/carpeta-1", 7)
 

@@ -1,4 +1,3 @@
-private import Dispatch
 internal import GRDB
 private import Glibc
 
@@ -18,8 +17,6 @@ enum TicketDatabase {
         try makePrivate(path)
         var configuration = Configuration()
         configuration.label = "backlog"
-        // Else libdispatch sets its threads' priority, which the unit's filter of system calls refuses.
-        configuration.qos = .unspecified
         configuration.busyMode = .timeout(patience)
         // Before anything is read: with it the index of the log is in memory, not in a file that a second process could
         // join, and the lock of the first access stays.
