@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build run run-check test lint format proto chaos bench clean require-swift
+.PHONY: help build static install uninstall run run-check test lint format proto chaos bench clean require-swift
 
 help: ## this list
 	@echo 'Pasarela. make TARGET [NAME=VALUE…]:'
@@ -28,21 +28,36 @@ help: ## this list
 build: packages-run require-swift ## the three services, into .build/release
 	swift build $(SWIFT_FLAGS)
 
+# As they are installed: they need no Swift where they run. A build of its own, beside the other.
+static: packages-run require-swift
+	for product in gateway mserv1 mserv2; do \
+		swift build -c release --static-swift-stdlib --scratch-path .build/static --no-color-diagnostics \
+			-Xlinker -s --product $$product; done
+
+install: $(if $(BIN),,static) packages-run ## onto this machine, behind its nginx, as root: PREFIX=/usr/local DESTDIR= PORT=5000 ADDRESS=any HSTS=
+	systemd/install install $(call settings,PREFIX DESTDIR BIN PORT ADDRESS HSTS NGINX_USER NGINX_GROUP)
+
+uninstall: ## take it away again; PURGE=yes: configuration, certificate, tickets and users too (never the tree)
+	systemd/install uninstall $(call settings,PREFIX DESTDIR PURGE)
+
 # `exec` and --pdeathsig: the supervisor gets the signals that make gets, and does not outlive it.
 run: run-check $(if $(filter yes,$(BROKER)),packages-broker) build ## serve ROOT=folder on ADDRESS=127.0.0.1 PORT=5000 until Ctrl-C; BROKER=yes: with RabbitMQ
-	@exec setpriv --pdeathsig TERM systemd/local/run $(run-settings)
+	@exec setpriv --pdeathsig TERM systemd/local/run $(call settings,ROOT ADDRESS PORT BROKER)
 
 # Before the long build.
 run-check:
-	@systemd/local/run --check $(run-settings)
+	@systemd/local/run --check $(call settings,ROOT ADDRESS PORT BROKER)
 
-test: packages-test build .venv/complete ## all tests; FILTER=regular expression: those with such a name
+test: packages-test build static .venv/complete ## all tests; FILTER=regular expression: those with such a name
 	swift test $(TEST_FLAGS) $(if $(FILTER),--filter '$(FILTER)')
 
 lint: packages-lint build .venv/complete ## format, imports, protos, generated code, scripts
 	$(swift-files) | xargs -0r swift format lint --strict --parallel --configuration .swift-format
 	for folder in $(PROTO_FOLDERS); do .venv/bin/buf lint $$folder/Protos; done
 	$(scripts) | xargs -0r shellcheck
+	mandoc -T lint -W warning systemd/man/*
+	for service in mserv1 mserv2; do $(call exposure,6,$$service); done
+	$(call exposure,11,gateway)
 	swift build $(SWIFT_FLAGS) --product protoc-gen-swift
 	rm -rf .build/generated
 	for folder in $(PROTO_FOLDERS); do $(call generate,$$folder/Protos,.build/generated/$$folder); done
@@ -83,10 +98,14 @@ FORCE:
 	.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-run-settings = $(foreach name,ROOT ADDRESS PORT BROKER,$(call quoted,$(name)))
+# NAME=value of each of the variables named.
+settings = $(foreach name,$(1),$(call quoted,$(name)))
 
 # NAME=value as one word of the shell; a $ in it is no variable of make's.
 quoted = $(1)='$(subst ','\'',$(value $(1)))'
+
+# Fails where unit $(2) is exposed by more than tenths $(1) (systemd-analyze security, 0 to 100 in tenths of its scale).
+exposure = systemd-analyze security --offline=yes --threshold=$(1) --no-pager systemd/$(2).service | tail -n 1
 
 # Commands that list files, NUL-separated.
 swift-files = find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' -print0

@@ -69,7 +69,9 @@ let package = Package(
             exclude: ["Protos"], swiftSettings: strict),
         .target(
             name: "Systemd",
-            dependencies: ["CSystemd", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CLinux", "CSystemd", "Threads", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Service",
@@ -81,7 +83,7 @@ let package = Package(
         .target(
             name: "TreeDaemon",
             dependencies: [
-                "ArchiveProtocol", "FileModel", "RootedFiles", "RPC", "Service",
+                "ArchiveProtocol", "FileModel", "RootedFiles", "RPC", "Service", "Systemd",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -91,7 +93,7 @@ let package = Package(
             name: "gateway",
             dependencies: [
                 "ArchiveProtocol", "Backlog", "COpenSSL", "FastCGI", "FileModel", "RPC", "RabbitMQ",
-                "Service", "Threads", .product(name: "Logging", package: "swift-log"),
+                "Service", "Systemd", "Threads", .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
@@ -143,7 +145,8 @@ let package = Package(
         .testTarget(
             name: "SystemdTests",
             dependencies: [
-                "Systemd", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "CLinux", "Systemd", "TestSupport", "Threads",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(

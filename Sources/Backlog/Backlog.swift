@@ -1,4 +1,5 @@
 public import Logging
+private import Synchronization
 private import Threads
 
 /// Keeps requests that no daemon could answer, and has them answered as soon as one can.
@@ -16,7 +17,11 @@ public final class Backlog: Sendable {
     private let store: TicketStore
     private let replayer: Replayer
     private let board: ChangeBoard
-    private let courier: (any TicketCourier)?
+    /// Held while one takes another's place.
+    private let courier: Mutex<(any TicketCourier)?>
+    private let makeCourier: @Sendable (BrokerSetup) -> (any TicketCourier)?
+    /// Of the watch's looks, the last of each service: for a courier that comes later.
+    private let looks = Mutex<[String: Bool]>([:])
     private let log: Logger
     private let now: @Sendable () -> Int64
 
@@ -52,12 +57,13 @@ public final class Backlog: Sendable {
         replayer = Replayer(
             store, services: configuration.services, threads: configuration.replayThreads,
             rate: configuration.replayRate, now: now, log: log, process: process)
-        if let broker = configuration.broker, let makeCourier {
-            let post = BacklogPost(store, replayer, board, now: now)
-            courier = makeCourier(broker, configuration.services, post, log)
-        } else {
-            courier = nil
+        let post = BacklogPost(store, replayer, board, now: now)
+        let services = configuration.services
+        let make: @Sendable (BrokerSetup) -> (any TicketCourier)? = { setup in
+            makeCourier?(setup, services, post, log)
         }
+        self.makeCourier = make
+        courier = Mutex(configuration.broker.flatMap(make))
     }
 
     // MARK: Life
@@ -75,7 +81,7 @@ public final class Backlog: Sendable {
         board.attach(replayer)
         do {
             try replayer.start()
-            try courier?.start()
+            try current()?.start()
         } catch {
             stop()
             throw error
@@ -84,11 +90,29 @@ public final class Backlog: Sendable {
 
     /// Returns when all threads have ended, calls to daemons under way too. Nothing is accepted afterwards.
     public func stop() {
-        courier?.stop()
+        current()?.stop()
         replayer.stop()
         board.attach(nil)
         store.stop()
         board.watch.wakeAll()
+    }
+
+    /// Goes on with another broker, or with the same one by other credentials: what is not confirmed stays in the
+    /// outbox, what is not acknowledged comes again. Only where there has been one from the start.
+    ///
+    /// - Throws: `broken` where there is no thread for it, or no broker to replace; nothing has changed in the latter case.
+    public func use(_ setup: BrokerSetup) throws(BacklogError) {
+        guard let old = current(), let new = makeCourier(setup) else {
+            throw BacklogError(.broken, "a broker is taken up at the start only")
+        }
+        old.stop()
+        courier.withLock { $0 = new }
+        for (service, isWell) in looks.withLock({ $0 }) { new.tell(service, isWell: isWell) }
+        try new.start()
+    }
+
+    private func current() -> (any TicketCourier)? {
+        courier.withLock { $0 }
     }
 
     // MARK: For clients
@@ -120,7 +144,7 @@ public final class Backlog: Sendable {
             FailPoint.acceptCommitted.pass()
             return ticket
         } catch {
-            if error.code == .full { board.refused() }
+            if error.code == .full { board.refused(error.message) }
             throw error
         }
     }
@@ -186,7 +210,8 @@ public final class Backlog: Sendable {
     /// are processed from a look that found it well until one that did not, or until it can't be reached.
     public func tell(_ service: String, isWell: Bool) {
         replayer.tell(service, isWell: isWell)
-        courier?.tell(service, isWell: isWell)
+        looks.withLock { $0[service] = isWell }
+        current()?.tell(service, isWell: isWell)
     }
 
     /// Own tickets wait for a daemon: it is worth looking often whether it is back.

@@ -13,6 +13,11 @@ final class ChangeBoard: Sendable {
     private let figures: Mutex<BacklogFigures>
     private let broker: Mutex<BrokerFigures>
     private let replayer = Mutex<Replayer?>(nil)
+    /// When the next line may say that the backlog is full: each refused request would be one.
+    private let nextFullLine = Mutex<Int64>(.min)
+
+    /// Between two lines that say so, in nanoseconds.
+    static let fullLinePause: Int64 = 60_000_000_000
 
     init(services: [String], isShared: Bool, log: Logger) {
         self.log = log
@@ -49,8 +54,21 @@ final class ChangeBoard: Sendable {
         figures.withLock { $0.waiting[service] ?? 0 }
     }
 
-    func refused() {
-        figures.withLock { $0.refused += 1 }
+    func refused(_ reason: String) {
+        let count = figures.withLock { figures in
+            figures.refused += 1
+            return figures.refused
+        }
+        let now = MonotonicClock.now
+        let isTime = nextFullLine.withLock { next in
+            guard now >= next else { return false }
+            next = now + Self.fullLinePause
+            return true
+        }
+        guard isTime else { return }
+        log.warning(
+            "No ticket is taken: \(reason).",
+            metadata: ["EVENT_NAME": "backlog_full", "TICKETS_REFUSED": "\(count)"])
     }
 
     /// The database stands otherwise than before. On the store's thread.
@@ -113,12 +131,19 @@ final class ChangeBoard: Sendable {
         guard after.state != change.before?.state else { return }
         switch after.state {
         case .expired where change.before?.state == .waiting:
-            log.warning("A ticket expired before it was answered.", metadata: metadata)
+            log.warning(
+                "A ticket expired before it was answered.",
+                metadata: event("ticket_expired", metadata))
         case .failed:
-            log.warning("A ticket failed too often.", metadata: metadata)
+            log.warning(
+                "A ticket failed too often.", metadata: event("ticket_failed", metadata))
         case .waiting, .answered, .deleted, .expired:
             break
         }
+    }
+
+    private func event(_ name: String, _ metadata: Logger.Metadata) -> Logger.Metadata {
+        metadata.merging(["EVENT_NAME": "\(name)"]) { own, _ in own }
     }
 }
 

@@ -52,6 +52,20 @@ static inline int clinux_pipe2(int ends[2], int flags) {
     return (int)syscall(SYS_pipe2, ends, flags);
 }
 
+// struct ucred is _GNU_SOURCE only, as accept4: here its like (unix(7)). The user at the other end of a Unix
+// connection, as it was when it connected. 0, or -1 with errno.
+static inline int clinux_peer_user(int socket, uint32_t *user) {
+    struct {
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+    } peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+    *user = peer.uid;
+    return 0;
+}
+
 // Macros that Swift does not import, or that need _GNU_SOURCE.
 static const uint64_t clinux_resolve_beneath = RESOLVE_BENEATH;
 static const uint64_t clinux_resolve_no_magiclinks = RESOLVE_NO_MAGICLINKS;

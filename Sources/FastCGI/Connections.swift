@@ -69,6 +69,7 @@ final class Connections: Sendable {
     private static let peerClosed = EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue
 
     private let configuration: ResponderConfiguration
+    private let refused: @Sendable (UInt32) -> Void
     private let sockets: Descriptors
     private let slots: [ConnectionSlot]
     private let firstByteNanoseconds: UInt64
@@ -78,8 +79,12 @@ final class Connections: Sendable {
     private let isPaused = Atomic(false)
 
     /// Owns `listener` from here on, also when it throws.
-    init(listener: CInt, configuration: ResponderConfiguration) throws(FastCGIError) {
+    init(
+        listener: CInt, configuration: ResponderConfiguration,
+        refused: @escaping @Sendable (UInt32) -> Void = { _ in }
+    ) throws(FastCGIError) {
         self.configuration = configuration
+        self.refused = refused
         sockets = try Descriptors(listener: listener)
         let range = 0..<configuration.connectionsMax
         let firstByte = min(configuration.readTimeout, .seconds(86_400))
@@ -149,6 +154,14 @@ final class Connections: Sendable {
                 if [EAGAIN, EINTR, ECONNABORTED, EPROTO].contains(failure) { return .done }
                 pause(&membership)  // Else the listener would wake worker after worker.
                 return .paused
+            }
+            if let peers = configuration.peers {
+                let user = Descriptors.peerUser(socket)
+                guard let user, peers.contains(user) else {
+                    close(socket)
+                    refused(user ?? .max)
+                    return .done
+                }
             }
             guard
                 sockets.limit(

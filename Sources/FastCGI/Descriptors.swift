@@ -106,6 +106,12 @@ final class Descriptors: Sendable {
         return recv(socket, &byte, 1, CInt(MSG_PEEK | MSG_DONTWAIT)) > 0
     }
 
+    /// Who is at the other end of a Unix socket; nil where that can't be known.
+    static func peerUser(_ socket: CInt) -> UInt32? {
+        var user: UInt32 = 0
+        return clinux_peer_user(socket, &user) == 0 ? user : nil
+    }
+
     /// Whether accepting failed for lack of descriptors or memory.
     static func isExhaustion(_ error: CInt) -> Bool {
         [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error)

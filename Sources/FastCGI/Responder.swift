@@ -17,15 +17,19 @@ public final class Responder: Sendable {
     }
 
     private let configuration: ResponderConfiguration
+    private let refused: @Sendable (UInt32) -> Void
     private let handler: @Sendable (Request) -> Response
     private let lifecycle = Mutex(Lifecycle.new)
 
-    /// Opens and starts nothing yet. `handler` is called on several threads at once.
+    /// Opens and starts nothing yet. `handler` is called on several threads at once; `refused` is told of each
+    /// connection that was closed because its user is none of the configuration's `peers`, and must not block.
     public init(
         configuration: ResponderConfiguration = ResponderConfiguration(),
+        refused: @escaping @Sendable (UInt32) -> Void = { _ in },
         handler: @escaping @Sendable (Request) -> Response
     ) {
         self.configuration = configuration
+        self.refused = refused
         self.handler = handler
     }
 
@@ -79,7 +83,8 @@ public final class Responder: Sendable {
             close(listener)
             throw error
         }
-        connections = try Connections(listener: listener, configuration: configuration)
+        connections = try Connections(
+            listener: listener, configuration: configuration, refused: refused)
         var threads: [WorkerThread] = []
         do throws(FastCGIError) {
             for number in 1...configuration.workers {

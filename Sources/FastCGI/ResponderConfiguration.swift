@@ -23,6 +23,8 @@ public struct ResponderConfiguration: Sendable, Equatable {
     ///
     /// Linux shows 15 bytes of it.
     public var threadName: String
+    /// The users whose connections are taken, by id; nil, the default: all. For Unix sockets only.
+    public var peers: Set<UInt32>?
 
     /// The defaults are right for one machine behind one nginx.
     public init(

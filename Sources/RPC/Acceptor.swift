@@ -12,11 +12,18 @@ final class Acceptor: @unchecked Sendable {
     /// whoever else holds it, such as systemd.)
     private let wake: CInt
     private let server: OpaquePointer
+    private let peers: Set<UInt32>?
+    private let refused: @Sendable (UInt32) -> Void
 
-    /// Takes ownership of `listener`.
-    init(listener: CInt, server: OpaquePointer) {
+    /// Takes ownership of `listener`. See `RPCServerConfiguration` for the others.
+    init(
+        listener: CInt, server: OpaquePointer, peers: Set<UInt32>?,
+        refused: @escaping @Sendable (UInt32) -> Void
+    ) {
         self.listener = listener
         self.server = server
+        self.peers = peers
+        self.refused = refused
         wake = eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK))
     }
 
@@ -55,6 +62,10 @@ final class Acceptor: @unchecked Sendable {
                 let flags = CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
                 let connection = clinux_accept4(listener, flags)
                 if connection >= 0 {
+                    guard isWelcome(connection) else {
+                        close(connection)
+                        continue
+                    }
                     grpc_server_add_channel_from_fd(server, connection, credentials)
                     continue
                 }
@@ -69,6 +80,16 @@ final class Acceptor: @unchecked Sendable {
                 }
             }
         }
+    }
+
+    private func isWelcome(_ connection: CInt) -> Bool {
+        guard let peers else { return true }
+        var user: UInt32 = .max
+        guard clinux_peer_user(connection, &user) == 0, peers.contains(user) else {
+            refused(user)
+            return false
+        }
+        return true
     }
 
     /// - Returns: `false` when the thread is to end.

@@ -17,11 +17,19 @@ final class Connection: @unchecked Sendable {
     /// is there.
     private let watched: CInt
 
-    /// Connects. Does not block: a Unix socket takes a connection or refuses it at once.
+    /// Connects, and waits until the server has taken the connection: a Unix socket that systemd holds for a service which
+    /// does not come up takes connections into its queue for ever.
     ///
+    /// - Parameter deadline: until when it waits.
     /// - Throws: `unavailable`, naming the path and the reason.
-    init(path: String, arguments: ChannelArguments) throws(RPCError) {
+    init(
+        path: String, arguments: ChannelArguments, by deadline: RPCDeadline
+    ) throws(RPCError) {
         let descriptor = try Self.connect(to: path)
+        guard Self.isTaken(descriptor, by: deadline) else {
+            close(descriptor)
+            throw RPCError(.unavailable, "connection to \(path): nobody takes it")
+        }
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else {
             let reason = Self.reason(errno)
@@ -48,6 +56,20 @@ final class Connection: @unchecked Sendable {
         // POLLRDHUP is 0x2000 (Swift does not import it); POLLHUP and POLLERR are always reported.
         var poll = pollfd(fd: watched, events: 0x2000, revents: 0)
         return Glibc.poll(&poll, 1, 0) != 0
+    }
+
+    /// A gRPC server speaks first: its settings (RFC 9113, 3.4) come as soon as it has taken the connection, and stay
+    /// unread here.
+    private static func isTaken(_ descriptor: CInt, by deadline: RPCDeadline) -> Bool {
+        var readable = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while true {
+            let left = max(.zero, deadline.remaining ?? .seconds(3_600))
+            // Rounded up, so that the last poll is not one of 0 ms.
+            let milliseconds = CInt(min(left / .milliseconds(1), 3_600_000)) + 1
+            let result = Glibc.poll(&readable, 1, milliseconds)
+            if result > 0 { return true }
+            if result == 0 || deadline.hasPassed { return false }
+        }
     }
 
     private static func connect(to path: String) throws(RPCError) -> CInt {

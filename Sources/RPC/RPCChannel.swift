@@ -14,7 +14,16 @@ public final class RPCChannel: Sendable {
         /// As many as there ever were callers at once.
         var all: [ClientCall] = []
         var isShutDown = false
+        /// Somebody connects: the others wait for what comes of it.
+        var isConnecting = false
+        /// Of the attempts that have failed, how many, and why the last one did.
+        var failures = 0
+        var lastFailure: RPCError?
     }
+
+    /// How long a server may take to take a connection: longer than one that restarts needs, shorter than anybody waits
+    /// for one that does not come.
+    private static let takingPatience = Duration.milliseconds(500)
 
     private let path: String
     private let messageBytesMax: Int
@@ -86,7 +95,7 @@ public final class RPCChannel: Sendable {
     /// Cancels the calls under way and lets go of the connection; later calls fail with
     /// `cancelled`.
     public func shutdown() {
-        let calls = state.update(waking: .none) { state in
+        let calls = state.update(waking: .all) { state in
             state.isShutDown = true
             state.connection = nil
             return state.all
@@ -110,7 +119,7 @@ public final class RPCChannel: Sendable {
         }
         if let known, !known.isClosedByPeer { return (call, known) }
         do {
-            return (call, try connect(insteadOf: known))
+            return (call, try connect(insteadOf: known, by: request.deadline))
         } catch {
             end(call)
             throw error
@@ -125,16 +134,50 @@ public final class RPCChannel: Sendable {
         return call
     }
 
-    /// Connecting does not block, so it is done under the lock: of many callers one connects.
-    private func connect(insteadOf known: Connection?) throws(RPCError) -> Connection {
-        try state.update(waking: .none) { state throws(RPCError) in
-            guard !state.isShutDown else { throw RPCError(.cancelled, "the channel is shut down") }
-            if let connection = state.connection, connection !== known { return connection }
+    private enum Turn: Sendable {
+        case connect
+        case use(Connection)
+        case fail(RPCError)
+    }
+
+    /// Of many callers one connects; the others wait for that, and share what comes of it.
+    private func connect(
+        insteadOf known: Connection?, by deadline: RPCDeadline
+    ) throws(RPCError) -> Connection {
+        let before = state.update(waking: .none) { $0.failures }
+        let turn: Turn? = state.wait(until: deadline.monotonic) { state in
+            if state.isShutDown { return .fail(RPCError(.cancelled, "the channel is shut down")) }
+            if let connection = state.connection, connection !== known { return .use(connection) }
+            if state.isConnecting { return nil }
+            if state.failures > before, let error = state.lastFailure { return .fail(error) }
             state.connection = nil
+            state.isConnecting = true
+            return .connect
+        }
+        switch turn {
+        case .use(let connection): return connection
+        case .fail(let error): throw error
+        case nil: throw RPCError(.unavailable, "connection to \(path): nobody takes it")
+        case .connect: break
+        }
+        do throws(RPCError) {
             let connection = try Connection(
-                path: path, arguments: .client(messageBytesMax: messageBytesMax))
-            state.connection = connection
+                path: path, arguments: .client(messageBytesMax: messageBytesMax),
+                by: deadline.earlier(of: RPCDeadline(after: Self.takingPatience)))
+            let isShutDown = state.update(waking: .all) { state in
+                state.isConnecting = false
+                if !state.isShutDown { state.connection = connection }
+                return state.isShutDown
+            }
+            if isShutDown { throw RPCError(.cancelled, "the channel is shut down") }
             return connection
+        } catch {
+            state.update(waking: .all) { state in
+                state.isConnecting = false
+                state.failures += 1
+                state.lastFailure = error
+            }
+            throw error
         }
     }
 

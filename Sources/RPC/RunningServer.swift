@@ -78,7 +78,9 @@ final class RunningServer: @unchecked Sendable {
     /// has ended.
     func start(listeningOn listener: CInt) throws(RPCError) {
         let name = String(decoding: configuration.name.utf8.prefix(10), as: UTF8.self)
-        let acceptor = Acceptor(listener: listener, server: server)
+        let acceptor = Acceptor(
+            listener: listener, server: server, peers: configuration.peers,
+            refused: configuration.refused)
         self.acceptor = acceptor
         for slot in slots { slot.post(to: server, notifications: arrivals) }
         do throws(RPCError) {

@@ -41,7 +41,8 @@ public final class Root: Sendable {
     }
 
     private let path: String
-    private let held: Mutex<Held>
+    /// nil until the tree has been there once.
+    private let held: Mutex<Held?>
 
     /// Opens the tree at an absolute or relative path.
     ///
@@ -49,6 +50,20 @@ public final class Root: Sendable {
     public init(path: String) throws(OpenError) {
         self.path = path
         held = Mutex(try Self.open(path))
+    }
+
+    /// The tree at a path, whether it is there yet or not: until then every answer is `treeAbsent`.
+    public init(awaiting path: String) {
+        self.path = path
+        // Why it can't be opened is said when somebody asks for it.
+        held = Mutex(try? Self.open(path))
+    }
+
+    /// Looks whether the tree is there.
+    ///
+    /// - Throws: ``FileError`` `treeAbsent` where it is not.
+    public func look() throws(FileError) {
+        _ = try current()
     }
 
     private static func open(_ path: String) throws(OpenError) -> Held {
@@ -73,7 +88,9 @@ public final class Root: Sendable {
     private func current() throws(FileError) -> Held {
         let known = held.withLock { $0 }
         var status = stat()
-        if stat(path, &status) == 0, status.st_dev == known.device, status.st_ino == known.inode {
+        if let known, stat(path, &status) == 0, status.st_dev == known.device,
+            status.st_ino == known.inode
+        {
             return known
         }
         let opened: Held

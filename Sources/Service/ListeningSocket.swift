@@ -12,7 +12,15 @@ public struct ListeningSocket: Sendable {
     public let descriptor: CInt
     /// Where it is.
     public let path: String
-    private let inode: ino_t
+    /// Of a socket of its own; nil: systemd's, which stays when this process ends.
+    private let inode: ino_t?
+
+    /// The one that systemd has opened at a path.
+    init(inherited descriptor: CInt, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+        inode = nil
+    }
 
     /// Listens at a path. Missing folders are made; a socket that nobody listens on any more is replaced.
     ///

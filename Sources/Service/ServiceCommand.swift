@@ -14,10 +14,16 @@ public protocol ServiceCommand: ParsableCommand {
     /// Reads the configuration.
     static func configuration(from settings: Settings) throws(Settings.Flaw) -> Configuration
 
-    /// Serves until a stop signal.
+    /// What else than its settings must be right: asked by `--check-config` alone, since it may become right while the
+    /// service runs.
+    static func check(_ configuration: Configuration) throws(Settings.Flaw)
+
+    /// Serves until it is told to stop (``Supervision/run(_:log:probe:apply:)``).
     ///
     /// - Throws: what keeps the service from starting, as an error whose description is one line.
-    static func serve(_ configuration: Configuration, log: Logger) throws
+    static func serve(
+        _ configuration: Configuration, log: Logger, under supervision: Supervision<Configuration>
+    ) throws
 
     /// The service's log level.
     static func logLevel(_ configuration: Configuration) -> Logger.Level
@@ -27,19 +33,26 @@ public protocol ServiceCommand: ParsableCommand {
 public let pasarelaVersion = "0.1.0"
 
 extension ServiceCommand {
+    /// Nothing else.
+    public static func check(_ configuration: Configuration) throws(Settings.Flaw) {}
+
     /// Reads the configuration, then serves. A bad configuration is one line and exit 78 (`EX_CONFIG`, sysexits.h);
     /// what keeps the service from starting otherwise is one line and exit 1.
     public func run() throws {
-        StopSignals.block()
+        ServiceSignals.block()
         DescriptorLimit.raise()
         let name = Self.configuration.commandName ?? "pasarela"
         let configuration: Configuration
         do throws(Settings.Flaw) {
-            let settings = Settings.ofProcess()
-            try settings.refuseUnknown()
-            configuration = try Self.configuration(from: settings)
+            configuration = try Self.readConfiguration()
+            if checkConfig { try Self.check(configuration) }
         } catch {
-            Self.say("\(name): \(error.description)")
+            if checkConfig {
+                Self.say("\(name): \(LogText.escaped(error.description))")
+            } else {
+                Logger(label: name) { _ in LogOutput.handler(identifier: name, level: .info) }
+                    .critical("\(error.description)", metadata: .event(.configurationRefused))
+            }
             throw ExitCode(EX_CONFIG)
         }
         if checkConfig {
@@ -50,12 +63,24 @@ extension ServiceCommand {
         let log = Logger(label: name) { _ in
             LogOutput.handler(identifier: name, level: level)
         }
+        log.info("starting, version \(pasarelaVersion)", metadata: .event(.starting))
         do {
-            try Self.serve(configuration, log: log)
+            let supervision = try Supervision<Configuration>(
+                canReload: Settings.ofProcess()[foreign: Settings.fileVariable] != nil,
+                logLevel: { Self.logLevel($0) },
+                read: { () throws(Settings.Flaw) in try Self.readConfiguration() })
+            try Self.serve(configuration, log: log, under: supervision)
+            log.info("stopped", metadata: .event(.stopped))
         } catch {
-            log.critical("\(error)")
+            log.critical("\(error)", metadata: .event(.failed))
             throw ExitCode(EXIT_FAILURE)
         }
+    }
+
+    private static func readConfiguration() throws(Settings.Flaw) -> Configuration {
+        let settings = try Settings.ofProcess().withFile()
+        try settings.refuseUnknown()
+        return try Self.configuration(from: settings)
     }
 
     private static func say(_ line: String) {

@@ -1,5 +1,4 @@
 private import Glibc
-private import Systemd
 
 /// The environment that a service reads its settings from.
 ///
@@ -9,21 +8,21 @@ private import Systemd
 public struct Settings: Sendable {
     /// A setting that can't be used.
     public struct Flaw: Error, Sendable, CustomStringConvertible {
-        /// One line for the operator.
+        /// For the operator; what it quotes stands as it is (``LogText/escaped(_:)``).
         public let description: String
 
         /// A flaw of a variable.
         public init(_ name: String, _ value: String, takes: String) {
-            description = "\(name)=\(LogText.escaped(value)): takes \(takes)"
+            description = "\(name)=\(value): takes \(takes)"
         }
 
         /// A flaw that is not about a value's form.
         public init(_ name: String, _ problem: String) {
-            description = "\(name): \(LogText.escaped(problem))"
+            description = "\(name): \(problem)"
         }
     }
 
-    private let environment: [String: String]
+    let environment: [String: String]
 
     /// Settings from an environment.
     public init(_ environment: [String: String]) {

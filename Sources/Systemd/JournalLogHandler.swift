@@ -4,7 +4,8 @@ public import Logging
 
 /// Sends log events to journald as native fields (sd_journal_sendv(3), systemd.journal-fields(7)).
 ///
-/// Metadata keys are journal field names: `A–Z`, `0–9`, `_`; others are left out.
+/// Metadata keys are journal field names: `A–Z`, `0–9`, `_`; others are left out. The `EVENT_NAME` of a ``ServiceEvent``
+/// brings its `MESSAGE_ID` along.
 public struct JournalLogHandler: LogHandler {
     private let identifier: String
     /// Events below it are not logged.
@@ -34,6 +35,9 @@ public struct JournalLogHandler: LogHandler {
         ]
         for (key, value) in all where isFieldName(key) {
             fields.append(field(key, LogText.escaped(value.description)))
+        }
+        if let name = all["EVENT_NAME"], let event = ServiceEvent(rawValue: name.description) {
+            fields.append(field("MESSAGE_ID", event.messageID))
         }
         let sizes = fields.map(\.count)
         // One block of memory for all fields: iovec wants addresses that stay.

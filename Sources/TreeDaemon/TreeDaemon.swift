@@ -1,8 +1,9 @@
 private import ArchiveProtocol
+private import RootedFiles
 public import Logging
 public import FileModel
 public import RPC
-private import Service
+public import Service
 
 /// A daemon that reads the tree and answers by gRPC: what mserv1 and mserv2 share.
 public struct TreeDaemon: Sendable {
@@ -14,34 +15,68 @@ public struct TreeDaemon: Sendable {
 
     private let configuration: TreeDaemonConfiguration
     private let log: Logger
+    private let tree: TreeWatch
 
     /// A daemon.
     public init(_ configuration: TreeDaemonConfiguration, log: Logger) {
         self.configuration = configuration
         self.log = log
+        tree = TreeWatch(log)
     }
 
-    /// Serves until a stop signal: listens, says so, waits, lets calls in flight end.
+    /// Serves until it is told to stop; then lets calls in flight end.
     ///
+    /// - Parameters:
+    ///   - service: the daemon's gRPC service.
+    ///   - name: `mserv1` or `mserv2`: its socket's name in systemd.
+    ///   - reload: makes a new configuration the one that counts.
     /// - Throws: what keeps it from listening, in one line.
-    public func serve(_ service: String, _ handlers: [String: RPCHandler]) throws {
+    public func serve<Configuration>(
+        _ service: String, _ handlers: [String: RPCHandler], as name: String,
+        under supervision: Supervision<Configuration>,
+        reload: (Configuration, Logger) throws -> Void
+    ) throws {
         let health = HealthService(services: [service])
         var server = RPCServerConfiguration()
         server.unaryThreads = configuration.rpcThreads
         server.streamThreads = Self.streamsMax
         server.answerBytesMax = archiveMessageBytesMax
+        server.peers = configuration.peers.users
+        let strangers = StrangerLog(log)
+        server.refused = { strangers.refused($0) }
         let all = handlers.merging(health.handlers()) { own, _ in own }
         let rpc = RPCServer(handlers: all, configuration: server)
-        let socket = try ListeningSocket(
-            path: configuration.socketPath, mode: configuration.socketMode)
+        let socket = try supervision.socket(
+            name, path: configuration.socketPath, mode: configuration.socketMode)
+        look()
         try rpc.start(listeningOn: socket.descriptor)
-        log.info("ready: serves \(configuration.rootPath) at \(configuration.socketPath)")
-        StopSignals.wait()
-        log.info("stopping")
+        // The watchdog's question comes by the way that the gateway's do.
+        let itself = RPCChannel(unixSocket: configuration.socketPath)
+        defer { itself.shutdown() }
+        try supervision.run(
+            "serves \(configuration.rootPath) at \(configuration.socketPath)", log: log,
+            probe: { Self.answers(service, itself) }, apply: reload)
         socket.unlink()
         health.stop()
         rpc.stop(within: Self.stopPatience)
-        log.info("stopped")
+    }
+
+    /// Says in the log where the tree is not there.
+    public func look() {
+        do throws(FileError) {
+            try configuration.tree.root.look()
+        } catch {
+            tree.isAbsent(error.description)
+        }
+    }
+
+    private static func answers(_ service: String, _ channel: RPCChannel) -> Bool {
+        do throws(RPCError) {
+            return try HealthService.check(
+                service, on: channel, deadline: RPCDeadline(after: .seconds(2)))
+        } catch {
+            return false
+        }
     }
 
     /// Runs an answer and logs it where it failed, was slow, or every call is asked for.
@@ -96,9 +131,13 @@ extension TreeDaemon {
         for call: RPCServerCall, _ body: () throws(FileError) -> Answer
     ) throws(RPCError) -> Answer {
         do throws(FileError) {
-            return try body()
+            let answer = try body()
+            tree.isThere()
+            return answer
         } catch {
-            if [.failed, .noResources, .treeAbsent].contains(error.code) {
+            if error.code == .treeAbsent {
+                tree.isAbsent(error.description)
+            } else if [.failed, .noResources].contains(error.code) {
                 log.error("reading failed: \(error.description)", metadata: fields(of: call))
             }
             throw RPCError(error)

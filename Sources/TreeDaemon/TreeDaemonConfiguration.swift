@@ -4,7 +4,7 @@ public import Service
 
 /// What mserv1 and mserv2 both read from their environment.
 public struct TreeDaemonConfiguration: Sendable {
-    /// The served tree, already open.
+    /// The served tree, which may not be there yet.
     public let tree: ServedTree
     /// Its path, for the log.
     public let rootPath: String
@@ -12,6 +12,8 @@ public struct TreeDaemonConfiguration: Sendable {
     public let socketPath: String
     /// Who may connect.
     public let socketMode: Int
+    /// Which users may connect.
+    public let peers: PeerList
     /// Threads that answer calls.
     public let rpcThreads: Int
     /// From when on a call is logged as slow.
@@ -31,7 +33,7 @@ public struct TreeDaemonConfiguration: Sendable {
     private static let rpcThreads = Setting.integer(
         "PASARELA_RPC_THREADS", fallback: 8, in: 1...256, purpose: "threads that answer calls")
 
-    /// Reads the configuration and opens the tree.
+    /// Reads the configuration. A tree that is not there is no flaw of it (``checkTree()``): it may be mounted later.
     ///
     /// - Parameter socket: which of the shared settings is this daemon's socket.
     public init(
@@ -45,9 +47,17 @@ public struct TreeDaemonConfiguration: Sendable {
         slowRequest = try settings.value(shared.slowRequest)
         logRequests = try settings.value(shared.logRequests)
         logLevel = try settings.value(shared.logLevel)
-        let servesHidden = try settings.value(Self.hidden)
+        peers = try PeerList(settings)
+        tree = ServedTree(
+            root: Root(awaiting: rootPath), servesHidden: try settings.value(Self.hidden))
+    }
+
+    /// Opens the tree once.
+    ///
+    /// - Throws: ``Settings/Flaw`` where it is missing, no folder or may not be read.
+    public func checkTree() throws(Settings.Flaw) {
         do {
-            tree = ServedTree(root: try Root(path: rootPath), servesHidden: servesHidden)
+            _ = try Root(path: rootPath)
         } catch {
             throw Settings.Flaw("PASARELA_ROOT", "\(rootPath) \(error.description)")
         }
@@ -65,6 +75,7 @@ public struct TreeDaemonConfiguration: Sendable {
             table.add(shared.runtimeFolder)
             table.add(socket(shared))
             table.add(socketMode)
+            table.add(PeerList.setting)
             table.add(rpcThreads)
             table.add(shared.logLevel)
             table.add(shared.logRequests)

@@ -37,16 +37,19 @@ struct GatewayCommand: ServiceCommand {
         configuration.logLevel
     }
 
-    static func serve(_ configuration: GatewayConfiguration, log: Logger) throws {
+    static func serve(
+        _ configuration: GatewayConfiguration, log: Logger,
+        under supervision: Supervision<GatewayConfiguration>
+    ) throws {
         if let failPoint = configuration.failPoint {
             _ = FailPoint.arm(failPoint)
             log.notice("kills itself at \(failPoint)")
         }
         // First of all: it says in one line that another gateway runs. Who connects meanwhile waits.
-        let socket = try ListeningSocket(
-            path: configuration.socketPath, mode: configuration.socketMode)
+        let socket = try supervision.socket(
+            "gateway", path: configuration.socketPath, mode: configuration.socketMode)
         do {
-            try serve(configuration, on: socket, log: log)
+            try serve(configuration, on: socket, log: log, under: supervision)
         } catch {
             socket.unlink()
             throw error
@@ -54,29 +57,47 @@ struct GatewayCommand: ServiceCommand {
     }
 
     private static func serve(
-        _ configuration: GatewayConfiguration, on socket: ListeningSocket, log: Logger
+        _ configuration: GatewayConfiguration, on socket: ListeningSocket, log: Logger,
+        under supervision: Supervision<GatewayConfiguration>
     ) throws {
         let daemons = Daemons(configuration, log: log)
-        let answers = ListAnswers(
-            daemons: daemons, seal: CursorSeal(key: configuration.cursorKey))
-        var replaying = answers
-        replaying.caller = .ticket
-        let processor = TicketProcessor(answers: replaying, log: log)
+        let makeProcessor = { (configuration: GatewayConfiguration, log: Logger) in
+            var replaying = ListAnswers(
+                daemons: daemons, seal: CursorSeal(key: configuration.cursorKey))
+            replaying.caller = .ticket
+            return TicketProcessor(answers: replaying, log: log)
+        }
+        let processor = Replaceable(makeProcessor(configuration, log))
         let backlog = try Backlog(configuration.tickets.backlog, log: log) { (_, request, id) in
-            processor.attempt(request, of: id)
+            processor.value.attempt(request, of: id)
         }
         let tickets = TicketDesk(backlog: backlog, workers: configuration.workers)
-        let handler = RequestHandler(
-            daemons: daemons,
-            lists: ListDesk(
-                answers: answers, tickets: tickets, patience: configuration.patience,
-                workers: configuration.workers),
-            tickets: tickets, log: RequestLog(configuration, log), metrics: Metrics(),
-            metricsAudience: configuration.metricsAudience)
+        let metrics = Metrics()
+        // A reload makes another; requests under way end with the one that they began with.
+        let makeHandler = { (configuration: GatewayConfiguration, log: Logger) in
+            let answers = ListAnswers(
+                daemons: daemons, seal: CursorSeal(key: configuration.cursorKey))
+            return RequestHandler(
+                daemons: daemons,
+                lists: ListDesk(
+                    answers: answers, tickets: tickets, patience: configuration.patience,
+                    workers: configuration.workers),
+                tickets: tickets, log: RequestLog(configuration, log), metrics: metrics,
+                metricsAudience: configuration.metricsAudience)
+        }
+        let handler = Replaceable(makeHandler(configuration, log))
         var responding = ResponderConfiguration()
         responding.workers = configuration.workers
-        let responder = Responder(configuration: responding) { handler.response(to: $0) }
-        let control = ControlServer(backlog: backlog, path: configuration.controlSocket)
+        responding.peers = configuration.peers.users
+        let strangers = StrangerLog(log)
+        let responder = Responder(configuration: responding, refused: { strangers.refused($0) }) {
+            handler.value.response(to: $0)
+        }
+        let control = ControlServer(
+            backlog: backlog,
+            socket: try supervision.socket(
+                "control", path: configuration.controlSocket, mode: ControlServer.mode),
+            refused: { strangers.refused($0) })
 
         try backlog.start()
         for daemon in daemons.all {
@@ -87,15 +108,33 @@ struct GatewayCommand: ServiceCommand {
         }
         try control.start()
         try responder.start(listeningOn: socket.descriptor)
-        log.info("ready: answers at \(configuration.socketPath)")
-        StopSignals.wait()
-        log.info("stopping")
+        try supervision.run(
+            "answers at \(configuration.socketPath)", log: log,
+            probe: { OwnQuestion.isAnswered(at: configuration.socketPath) }
+        ) { new, log in
+            try changeBroker(to: new.tickets.backlog.broker, from: configuration, of: backlog)
+            for daemon in daemons.all { daemon.deadline = new.deadline }
+            processor.replace(with: makeProcessor(new, log))
+            handler.replace(with: makeHandler(new, log))
+        }
         socket.unlink()
         control.stop()
         backlog.endWaits()
         try stop(responder, daemons)
         backlog.stop()
-        log.info("stopped")
+    }
+
+    /// Another broker, other credentials, another key.
+    ///
+    /// - Throws: what keeps the gateway from it: it was started with a broker, or without.
+    private static func changeBroker(
+        to broker: BrokerSetup?, from first: GatewayConfiguration, of backlog: Backlog
+    ) throws {
+        guard (broker == nil) == (first.tickets.backlog.broker == nil) else {
+            throw Settings.Flaw(
+                "PASARELA_RABBITMQ_URL", "a broker is taken up or left at a restart only")
+        }
+        if let broker { try backlog.use(broker) }
     }
 
     /// Lets requests in flight end: first by themselves, then by cancelling what they wait for, so that each still

@@ -7,6 +7,8 @@ import Service
 struct GatewayConfiguration: Sendable {
     let socketPath: String
     let socketMode: Int
+    /// Which users may connect, there and to the command line's socket.
+    let peers: PeerList
     let mserv1Socket: String
     let mserv2Socket: String
     let controlSocket: String
@@ -33,6 +35,7 @@ struct GatewayConfiguration: Sendable {
         let own = OwnSettings(settings)
         socketPath = try settings.value(shared.gatewaySocket)
         socketMode = try settings.value(own.socketMode)
+        peers = try PeerList(settings)
         controlSocket = try settings.value(shared.controlSocket)
         mserv1Socket = try settings.value(shared.mserv1Socket)
         mserv2Socket = try settings.value(shared.mserv2Socket)
@@ -113,6 +116,7 @@ struct GatewayConfiguration: Sendable {
             table.add(shared.runtimeFolder)
             table.add(shared.gatewaySocket)
             table.add(own.socketMode)
+            table.add(PeerList.setting)
             table.add(shared.controlSocket)
             table.add(shared.mserv1Socket)
             table.add(shared.mserv2Socket)

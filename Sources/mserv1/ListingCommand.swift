@@ -29,26 +29,49 @@ struct ListingCommand: ServiceCommand {
         configuration.logLevel
     }
 
-    static func serve(_ configuration: TreeDaemonConfiguration, log: Logger) throws {
-        let daemon = TreeDaemon(configuration, log: log)
-        let lister = FolderLister(configuration.tree)
-        try daemon.serve(
+    static func check(_ configuration: TreeDaemonConfiguration) throws(Settings.Flaw) {
+        try configuration.checkTree()
+    }
+
+    /// What a reload replaces.
+    private struct Parts: Sendable {
+        let daemon: TreeDaemon
+        let lister: FolderLister
+
+        init(_ configuration: TreeDaemonConfiguration, log: Logger) {
+            daemon = TreeDaemon(configuration, log: log)
+            lister = FolderLister(configuration.tree)
+        }
+    }
+
+    static func serve(
+        _ configuration: TreeDaemonConfiguration, log: Logger,
+        under supervision: Supervision<TreeDaemonConfiguration>
+    ) throws {
+        let first = Parts(configuration, log: log)
+        let current = Replaceable(first)
+        try first.daemon.serve(
             ListingProtocol.serviceName,
             ListingProtocol.handlers(
                 page: { (call, query, request) throws(RPCError) in
-                    try daemon.logged(call) { () throws(RPCError) in
-                        try daemon.reading(for: call) { () throws(FileError) in
-                            try lister.page(query, request)
+                    let parts = current.value
+                    return try parts.daemon.logged(call) { () throws(RPCError) in
+                        try parts.daemon.reading(for: call) { () throws(FileError) in
+                            try parts.lister.page(query, request)
                         }
                     }
                 },
                 stream: { (call, query, send) throws(RPCError) in
-                    try daemon.logged(call) { () throws(RPCError) in
-                        let notices = try daemon.reading(for: call) { () throws(FileError) in
-                            try lister.stream(query, send: send)
+                    let parts = current.value
+                    return try parts.daemon.logged(call) { () throws(RPCError) in
+                        let notices = try parts.daemon.reading(for: call) {
+                            () throws(FileError) in
+                            try parts.lister.stream(query, send: send)
                         }
                         return StreamEnd(isComplete: notices.isEmpty, notices: notices)
                     }
-                }))
+                }),
+            as: "mserv1", under: supervision
+        ) { current.replace(with: Parts($0, log: $1)) }
     }
 }

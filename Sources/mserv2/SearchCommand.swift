@@ -28,29 +28,51 @@ struct SearchCommand: ServiceCommand {
         configuration.daemon.logLevel
     }
 
-    static func serve(_ configuration: SearchConfiguration, log: Logger) throws {
-        let daemon = TreeDaemon(configuration.daemon, log: log)
-        let searcher = TreeSearcher(configuration.daemon.tree, budget: configuration.walkBudget)
-        try daemon.serve(
+    static func check(_ configuration: SearchConfiguration) throws(Settings.Flaw) {
+        try configuration.daemon.checkTree()
+    }
+
+    /// What a reload replaces.
+    private struct Parts: Sendable {
+        let daemon: TreeDaemon
+        let searcher: TreeSearcher
+
+        init(_ configuration: SearchConfiguration, log: Logger) {
+            daemon = TreeDaemon(configuration.daemon, log: log)
+            searcher = TreeSearcher(configuration.daemon.tree, budget: configuration.walkBudget)
+        }
+    }
+
+    static func serve(
+        _ configuration: SearchConfiguration, log: Logger,
+        under supervision: Supervision<SearchConfiguration>
+    ) throws {
+        let first = Parts(configuration, log: log)
+        let current = Replaceable(first)
+        try first.daemon.serve(
             SearchProtocol.serviceName,
             SearchProtocol.handlers(
                 page: { (call, query, text, request) throws(RPCError) in
-                    try daemon.logged(call) { () throws(RPCError) in
-                        try daemon.reading(for: call) { () throws(FileError) in
-                            try searcher.page(
+                    let parts = current.value
+                    return try parts.daemon.logged(call) { () throws(RPCError) in
+                        try parts.daemon.reading(for: call) { () throws(FileError) in
+                            try parts.searcher.page(
                                 query, text: text, request, remaining: call.deadline.remaining,
                                 isCancelled: { call.isCancelled })
                         }
                     }
                 },
                 stream: { (call, query, text, send) throws(RPCError) in
-                    try daemon.logged(call) { () throws(RPCError) in
-                        let end = try daemon.reading(for: call) { () throws(FileError) in
-                            try searcher.stream(
+                    let parts = current.value
+                    return try parts.daemon.logged(call) { () throws(RPCError) in
+                        let end = try parts.daemon.reading(for: call) { () throws(FileError) in
+                            try parts.searcher.stream(
                                 query, text: text, isCancelled: { call.isCancelled }, send: send)
                         }
                         return StreamEnd(isComplete: end.isComplete, notices: end.notices)
                     }
-                }))
+                }),
+            as: "mserv2", under: supervision
+        ) { current.replace(with: Parts($0, log: $1)) }
     }
 }

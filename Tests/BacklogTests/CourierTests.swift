@@ -89,6 +89,22 @@ import Threads
         #expect(a.daemon.asked.count == 1 && b.daemon.asked.isEmpty)
     }
 
+    @Test func `a broker takes another's place, and what has waited goes there`() throws {
+        let a = try TestGateway(
+            tree: tree, at: "amqp://guest:wrong@\(broker.urls[0].split(separator: "@").last ?? "")",
+            in: folders[0])
+        #expect(eventually { a.log.lines.contains { $0.contains("EVENT_NAME=broker_absent") } })
+        let id = try a.accept("waits for a password")
+        let b = try gateway(1, well: ["mserv1"])
+        try a.backlog.use(
+            BrokerSetup(
+                configuration: BrokerConfiguration(url: broker.urls[0]), tree: tree,
+                mac: { [tree] in standInForMAC($0, key: tree) }))
+        #expect(try a.reaches(.answered, id))
+        #expect(a.log.lines.contains { $0.contains("EVENT_NAME=broker_back") })
+        #expect(b.daemon.asked.count == 1)
+    }
+
     @Test func `a deletion reaches both, and nobody works for it any more`() throws {
         let a = try gateway(0)
         let b = try gateway(1)

@@ -19,6 +19,15 @@ internal import Testing
         }
     }
 
+    @Test func `of users that are not welcome are closed unheard`() throws {
+        let closed = try RunningResponder { $0.peers = [geteuid() + 1] }
+        let stranger = try closed.client()
+        stranger.send(FastCGIClient.request(parameters: [("REQUEST_URI", "/")]))
+        #expect(try stranger.receiveToEnd().isEmpty)
+        let open = try RunningResponder { $0.peers = [geteuid()] }
+        #expect(try open.client().get("/").text == "GET / -")
+    }
+
     @Test func `that stop in the middle of a request are closed when the time is over`() throws {
         let running = try RunningResponder { $0.readTimeout = .milliseconds(50) }
         let request = FastCGIClient.request(parameters: [("REQUEST_URI", "/")], body: [1, 2, 3])

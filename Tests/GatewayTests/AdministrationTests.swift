@@ -35,7 +35,11 @@ import Testing
             backlog = try Backlog(configuration, log: log) { [attempts] (service, _, _) in
                 attempts.byService.withLock { $0[service] ?? .unavailable }
             }
-            server = ControlServer(backlog: backlog, path: "\(folder.path)/control.sock")
+            server = ControlServer(
+                backlog: backlog,
+                socket: try ListeningSocket(
+                    path: "\(folder.path)/control.sock", mode: ControlServer.mode),
+                refused: { _ in })
             try backlog.start()
             try server.start()
         }
@@ -312,9 +316,9 @@ import Testing
     }
 
     @Test func `a second gateway leaves the first one's socket alone`() throws {
-        let second = ControlServer(backlog: gateway.backlog, path: gateway.socket)
-        #expect(throws: ListeningSocket.Failure.self) { try second.start() }
-        second.stop()
+        #expect(throws: ListeningSocket.Failure.self) {
+            try ListeningSocket(path: gateway.socket, mode: ControlServer.mode)
+        }
         #expect(try failure(["list"]) == nil)
     }
 }

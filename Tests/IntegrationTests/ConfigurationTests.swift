@@ -122,11 +122,13 @@ import Testing
     }
 
     @Test(arguments: daemons)
-    func `a root that is missing or no folder is one line and exit 78`(name: String) throws {
+    func `a root that is missing or no folder is one line of the check and exit 78`(name: String)
+        throws
+    {
         for (root, reason) in [
             ("/nowhere/at/all", "does not exist"), ("/etc/passwd", "is not a folder"),
         ] {
-            let result = try service(name, [], ["PASARELA_ROOT": root])
+            let result = try service(name, ["--check-config"], ["PASARELA_ROOT": root])
             #expect(result.status == 78)
             #expect(result.errors == "\(name): PASARELA_ROOT: \(root) \(reason)\n")
         }

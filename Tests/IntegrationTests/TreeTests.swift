@@ -20,7 +20,7 @@ import Testing
             for part in [RunningPasarela.Part.mserv1, .mserv2] {
                 #expect(
                     try pasarela.log(of: part).contains(
-                        "error \(part.rawValue): reading failed: the served tree"))
+                        "error \(part.rawValue): the tree is not there: the served tree"))
             }
             try files.createDirectory(at: pasarela.root, withIntermediateDirectories: false)
             try Data().write(to: pasarela.root.appending(path: "new"))

@@ -26,6 +26,25 @@ internal import Threads
         }
     }
 
+    @Test func `only users that are welcome are heard`() throws {
+        final class Refused: Sendable { let users = Mutex<[UInt32]>([]) }
+        let refused = Refused()
+        var configuration = RPCServerConfiguration()
+        configuration.peers = [geteuid() + 1]
+        configuration.refused = { user in refused.users.withLock { $0.append(user) } }
+        try withServer(Self.echo, configuration) { test in
+            let thrown = errorOf { () throws(RPCError) in
+                try test.channel.call("/t.Service/Echo", [1], deadline: .ample)
+            }
+            #expect(thrown?.code == .unavailable)
+            #expect(refused.users.withLock { $0.first } == geteuid())
+        }
+        configuration.peers = [geteuid()]
+        try withServer(Self.echo, configuration) { test in
+            try #expect(test.channel.call("/t.Service/Echo", [1], deadline: .ample) == [1])
+        }
+    }
+
     @Test(arguments: ["", String(repeating: "x", count: 108), "a\u{0}b"])
     func `a path that is none is an error`(path: String) {
         let channel = RPCChannel(unixSocket: path)
@@ -76,6 +95,26 @@ internal import Threads
         #expect(answer.update(waking: .none) { $0 } == [8])
         channel.shutdown()
         server.stop(within: .seconds(5))
+    }
+
+    @Test func `a connection that nobody takes is unavailable, for all who wait for it at once`()
+        throws
+    {
+        let socket = try TemporarySocket()
+        // As systemd's socket of a service that ends again and again.
+        let listener = try socket.listen()
+        defer { close(listener) }
+        let channel = RPCChannel(unixSocket: socket.path)
+        let codes = Monitor<[RPCStatusCode?]>([])
+        let start = ContinuousClock.now
+        try concurrently(32) { _ in
+            let thrown = errorOf { () throws(RPCError) in
+                try channel.call("/t.Service/Echo", [8], deadline: .ample)
+            }
+            codes.update(waking: .none) { $0.append(thrown?.code) }
+        }
+        #expect(codes.update(waking: .none) { $0 }.allSatisfy { $0 == .unavailable })
+        #expect(ContinuousClock.now - start < .seconds(10))
     }
 
     @Test func `a server that dies within a call is unavailable at once`() throws {

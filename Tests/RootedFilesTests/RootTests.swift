@@ -112,8 +112,14 @@ private enum Led: Equatable, Sendable, CustomStringConvertible {
         #expect(Led(root, "a/\(String(repeating: "é", count: 128))") == .error(.absent))
     }
 
-    @Test func `a tree that is missing or no folder can't be served`() {
+    @Test func `a tree that is missing or no folder can't be served, but waited for`() throws {
         #expect(throws: Root.OpenError.self) { try Root(path: "\(folder.path)/none") }
+        let awaited = Root(awaiting: "\(folder.path)/none")
+        #expect(throws: FileError.self) { try awaited.look() }
+        mkdir("\(folder.path)/none", 0o755)
+        try awaited.look()
+        rmdir("\(folder.path)/none")
+        #expect(throws: FileError.self) { try awaited.look() }
         #expect(throws: Root.OpenError.self) { try Root(path: "\(folder.path)/tree/plain") }
     }
 

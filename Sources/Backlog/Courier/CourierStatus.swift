@@ -56,9 +56,13 @@ final class CourierStatus: Sendable {
         }
         guard isToTell else { return }
         if let reason {
-            log.warning("RabbitMQ can't be used.", metadata: ["BROKER_ERROR": "\(reason)"])
+            log.warning(
+                "RabbitMQ can't be used.",
+                metadata: ["BROKER_ERROR": "\(reason)", "EVENT_NAME": "broker_absent"])
         } else {
-            log.notice("RabbitMQ is in use.", metadata: ["SERVER_ADDRESS": "\(host)"])
+            log.notice(
+                "RabbitMQ is in use.",
+                metadata: ["SERVER_ADDRESS": "\(host)", "EVENT_NAME": "broker_back"])
         }
     }
 }

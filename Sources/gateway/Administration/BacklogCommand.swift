@@ -3,6 +3,7 @@ import Backlog
 import Glibc
 import RPC
 import Service
+import Systemd
 
 /// `gateway backlog`: looks after the tickets of the running gateway, by asking it.
 struct BacklogCommand: ParsableCommand {
@@ -87,7 +88,7 @@ extension BacklogSubcommand {
     }
 
     private static func say(_ line: String) {
-        let bytes = Array("gateway backlog: \(line)\n".utf8)
+        let bytes = Array("gateway backlog: \(LogText.escaped(line))\n".utf8)
         // Nobody is left to tell where standard error is closed.
         _ = write(STDERR_FILENO, bytes, bytes.count)
     }

@@ -1,7 +1,7 @@
 import Backlog
+import Glibc
 import RPC
 import Service
-import Synchronization
 
 /// Answers the operator's commands about tickets, on a socket of its own: whoever may open it may read and delete
 /// every ticket, so its mode is the gateway's own user's.
@@ -11,36 +11,31 @@ final class ControlServer: Sendable {
     /// How long a command under way may take to end when the gateway stops.
     static let stopPatience = Duration.seconds(1)
 
-    private let path: String
+    private let socket: ListeningSocket
     private let server: RPCServer
-    private let socket = Mutex<ListeningSocket?>(nil)
 
-    /// Listens to nobody yet.
+    /// Takes no connection yet.
     ///
-    /// - Parameter path: of the socket, at most 107 bytes.
-    init(backlog: Backlog, path: String) {
-        self.path = path
+    /// - Parameter refused: told of each connection of a user who is neither root nor the gateway's own.
+    init(
+        backlog: Backlog, socket: ListeningSocket, refused: @escaping @Sendable (UInt32) -> Void
+    ) {
+        self.socket = socket
         server = RPCServer(
             handlers: BacklogProtocol.handlers(for: backlog),
             configuration: RPCServerConfiguration(
-                name: "control", unaryThreads: 2, streamThreads: 1, requestBytesMax: 64 * 1_024))
+                name: "control", unaryThreads: 2, streamThreads: 1, requestBytesMax: 64 * 1_024,
+                peers: [0, geteuid()], refused: refused))
     }
 
-    /// Listens; to be called once.
-    ///
-    /// - Throws: ``ListeningSocket/Failure`` or ``RPCError``, each in one line.
-    func start() throws {
-        let listening = try ListeningSocket(path: path, mode: Self.mode)
-        try server.start(listeningOn: listening.descriptor)
-        socket.withLock { $0 = listening }
+    /// Takes connections; to be called once.
+    func start() throws(RPCError) {
+        try server.start(listeningOn: socket.descriptor)
     }
 
     /// Takes no more commands, lets those under way end, and returns.
     func stop() {
-        socket.withLock { socket in
-            socket?.unlink()
-            socket = nil
-        }
+        socket.unlink()
         server.stop(within: Self.stopPatience)
     }
 }

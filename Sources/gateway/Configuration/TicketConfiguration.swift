@@ -112,11 +112,17 @@ struct TicketConfiguration: Sendable {
     }
 
     /// The settings of this environment: what systemd gives as credentials (`LoadCredential=`, systemd.exec(5)) is the
-    /// default of the files.
+    /// default of the files. systemd gives them at the start; for a reload the unit copies them anew into the runtime
+    /// folder (systemd/renew-credentials), which counts alone once it is there.
     static func settings(_ settings: Settings) -> OwnSettings {
         func credential(_ name: String) -> String? {
-            guard let folder = settings[foreign: "CREDENTIALS_DIRECTORY"], folder.hasPrefix("/")
-            else { return nil }
+            var folder = settings[foreign: "CREDENTIALS_DIRECTORY"] ?? ""
+            if let runtime = settings[foreign: "RUNTIME_DIRECTORY"], runtime.hasPrefix("/"),
+                access("\(runtime)/credentials", F_OK) == 0
+            {
+                folder = "\(runtime)/credentials"
+            }
+            guard folder.hasPrefix("/") else { return nil }
             let path = "\(folder)/\(name)"
             return access(path, F_OK) == 0 ? path : nil
         }

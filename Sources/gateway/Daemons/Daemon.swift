@@ -9,8 +9,8 @@ final class Daemon: Sendable {
     /// `mserv1` or `mserv2`.
     let name: String
     let watch: DaemonWatch
-    /// How long a call may take.
-    let deadline: Duration
+    /// How long a call may take, in nanoseconds.
+    private let deadlineNanoseconds: Atomic<Int64>
     private let service: String
     private let channel: RPCChannel
     private let callsUnderWay: Calls
@@ -37,7 +37,7 @@ final class Daemon: Sendable {
         self.name = name
         self.service = service
         clientCallsMax = max(1, configuration.workers * 3 / 8)
-        deadline = configuration.deadline
+        deadlineNanoseconds = Atomic(configuration.deadline.wholeNanoseconds)
         let channel = RPCChannel(unixSocket: socket, messageBytesMax: archiveMessageBytesMax)
         let calls = Calls()
         self.channel = channel
@@ -46,6 +46,12 @@ final class Daemon: Sendable {
         watch = DaemonWatch(name: name, waitingMax: max(1, configuration.workers / 4), log: log) {
             Self.isWell(service, channel, calls)
         }
+    }
+
+    /// How long a call may take; a reload may change it.
+    var deadline: Duration {
+        get { .nanoseconds(deadlineNanoseconds.load(ordering: .relaxed)) }
+        set { deadlineNanoseconds.store(newValue.wholeNanoseconds, ordering: .relaxed) }
     }
 
     /// Asks the daemon once.

@@ -1,5 +1,7 @@
 import Logging
+import Service
 import Synchronization
+import Systemd
 import Threads
 
 /// Knows whether a daemon is well, because it asks: often while somebody waits for it, else once a second.
@@ -122,24 +124,28 @@ final class DaemonWatch: Sendable {
             state.update(waking: .none) { $0.isHurried = false }
             let begun = MonotonicClock.now
             let isWell = check()
-            let (hasChanged, isStopped) = state.update(waking: .all) { state in
-                let hasChanged = state.isWell != isWell
+            let (before, isStopped) = state.update(waking: .all) { state in
+                let before = state.isWell
                 state.isWell = isWell
                 if isWell { state.wellSince = begun }
-                return (hasChanged, state.isStopped)
+                return (before, state.isStopped)
             }
             if isStopped { return }
-            if hasChanged { tell(isWell) }
+            let hasChanged = before != isWell
+            if hasChanged { tell(isWell, isFirst: before == nil) }
             if hasChanged || isWell { audience?.tell(isWell) }
             guard rest(isWell: isWell) else { return }
         }
     }
 
-    private func tell(_ isWell: Bool) {
-        let metadata: Logger.Metadata = ["SERVICE_PEER_NAME": "\(name)"]
+    private func tell(_ isWell: Bool, isFirst: Bool) {
+        var metadata: Logger.Metadata = ["SERVICE_PEER_NAME": "\(name)"]
         if isWell {
+            // One that has never been away is not back.
+            if !isFirst { metadata.merge(.event(.daemonBack)) { _, new in new } }
             log.info("\(name) is well", metadata: metadata)
         } else {
+            metadata.merge(.event(.daemonAbsent)) { _, new in new }
             log.warning("\(name) is absent", metadata: metadata)
         }
     }

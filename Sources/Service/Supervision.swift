@@ -1,0 +1,125 @@
+private import Glibc
+public import Logging
+private import Synchronization
+public import Systemd
+
+/// What a running service has to do with whoever started it: the sockets it was given, what it says of itself, and what
+/// it is told: to stop, or to read its configuration again.
+public struct Supervision<Configuration>: Sendable {
+    private let notifier = ServiceNotifier.ofProcess()
+    private let sockets: InheritedSockets
+    private let watchdogInterval = ServiceNotifier.watchdogInterval()
+    private let read: @Sendable () throws(Settings.Flaw) -> Configuration
+    private let logLevel: @Sendable (Configuration) -> Logger.Level
+    private let canReload: Bool
+    /// Of the sockets that systemd has opened: a service can't make them anew by itself.
+    private let inheritedPaths = PathList()
+
+    init(
+        canReload: Bool, logLevel: @escaping @Sendable (Configuration) -> Logger.Level,
+        read: @escaping @Sendable () throws(Settings.Flaw) -> Configuration
+    ) throws(InheritedSockets.Failure) {
+        sockets = try InheritedSockets.ofProcess()
+        self.canReload = canReload
+        self.logLevel = logLevel
+        self.read = read
+    }
+
+    /// The socket of this name that systemd has opened, or else one of the service's own at the path.
+    public func socket(
+        _ name: String, path: String, mode: Int
+    ) throws(ListeningSocket.Failure) -> ListeningSocket {
+        if let descriptor = sockets.descriptor(named: name) {
+            inheritedPaths.add(path)
+            return ListeningSocket(inherited: descriptor, path: path)
+        }
+        return try ListeningSocket(path: path, mode: mode)
+    }
+
+    /// What `systemctl status` shows of the service from now on.
+    public func say(_ status: String) {
+        notifier.status(status)
+    }
+
+    /// Says that the service serves, and returns when it is to stop. Meanwhile the watchdog is fed while `probe` finds the
+    /// service alive, and at each reload a new configuration that is good is handed to `apply`, with a log of its level.
+    ///
+    /// - Parameters:
+    ///   - status: what it serves and where, for the log and for `systemctl status`.
+    ///   - probe: asks the service for something by the way that its clients take; within a second or two.
+    ///   - apply: makes the new configuration the one that counts. Throws what keeps it from that: the old one stays.
+    public func run(
+        _ status: String, log: Logger, probe: @escaping @Sendable () -> Bool,
+        apply: (Configuration, Logger) throws -> Void
+    ) throws {
+        let watchdog = watchdogInterval.map {
+            // A socket that is gone comes back with a restart only.
+            Watchdog(notifier, interval: $0, log: log) { [inheritedPaths] in
+                inheritedPaths.areSockets(log) && probe()
+            }
+        }
+        try watchdog?.start()
+        log.info("ready: \(status)", metadata: .event(.ready))
+        notifier.ready(status)
+        while ServiceSignals.next() == .reload, canReload { reload(status, log, apply) }
+        log.info("stopping", metadata: .event(.stopping))
+        notifier.stopping("lets requests under way end")
+        watchdog?.stop()
+    }
+
+    private func reload(
+        _ status: String, _ log: Logger, _ apply: (Configuration, Logger) throws -> Void
+    ) {
+        notifier.reloading()
+        do {
+            let configuration = try read()
+            var log = log
+            log.logLevel = logLevel(configuration)
+            try apply(configuration, log)
+            log.notice("reloaded", metadata: .event(.reloaded))
+        } catch {
+            log.error(
+                "reload refused, the old configuration stays: \(error)",
+                metadata: .event(.reloadRefused))
+        }
+        notifier.ready(status)
+    }
+}
+
+/// Paths that clients connect by.
+private final class PathList: Sendable {
+    private struct State {
+        var paths: [String] = []
+        var isMissed = false
+    }
+
+    private let state = Mutex(State())
+
+    func add(_ path: String) {
+        state.withLock { $0.paths.append(path) }
+    }
+
+    /// Whether a socket is at each of them. The first time that one is not is a line of the log.
+    func areSockets(_ log: Logger) -> Bool {
+        let (missing, isNew) = state.withLock { state in
+            let missing = state.paths.first { path in
+                var status = stat()
+                return stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFSOCK
+            }
+            defer { state.isMissed = missing != nil }
+            return (missing, !state.isMissed)
+        }
+        guard let missing else { return true }
+        if isNew {
+            log.error("the socket \(missing) is gone", metadata: .event(.socketGone))
+        }
+        return false
+    }
+}
+
+extension Logger.Metadata {
+    /// The field that makes a line one that an operator must see.
+    public static func event(_ event: ServiceEvent) -> Logger.Metadata {
+        ["EVENT_NAME": "\(event.rawValue)"]
+    }
+}
