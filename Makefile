@@ -28,7 +28,8 @@ help: ## this list
 build: packages-run require-swift ## the three services, into .build/release
 	swift build $(SWIFT_FLAGS)
 
-# As they are installed: they need no Swift where they run. A build of its own, beside the other.
+# As they are installed: they need no Swift where they run. A build of its own, beside the other. (The linker's warning of
+# mktemp is about a function of Foundation's that nobody calls; lld is quiet about it, but makes 62 MB of what is 18 MB here.)
 static: packages-run require-swift
 	for product in gateway mserv1 mserv2; do \
 		swift build -c release --static-swift-stdlib --scratch-path .build/static --no-color-diagnostics \

@@ -19,13 +19,15 @@ import Testing
         return false
     }
 
-    @Test(.enabled(if: canBoot() || isInCI, "no systemd can be booted here: the line above says why"))
+    @Test(
+        .enabled(if: canBoot() || isInCI, "no systemd can be booted here: the line above says why"))
     func `installed under systemd it starts, stops, reloads and is locked down`() throws {
         try check()
     }
 
     /// `IPAddressDeny=` works in a unified hierarchy of control groups only, `MemoryMax=` where the machine has it.
-    @Test(.enabled(if: canBoot() || isInCI, "no systemd can be booted here: the line above says why"))
+    @Test(
+        .enabled(if: canBoot() || isInCI, "no systemd can be booted here: the line above says why"))
     func `the gateway reaches no address but those it is given`() throws {
         try check(["--cgroup=2"], ["-k", "reaches_only"])
     }
