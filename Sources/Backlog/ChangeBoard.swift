@@ -55,10 +55,12 @@ final class ChangeBoard: Sendable {
     }
 
     func refused(_ reason: String) {
-        let count = figures.withLock { figures in
+        let (count, isTold) = figures.withLock { figures in
             figures.refused += 1
-            return figures.refused
+            // Of a full disk there is a line already.
+            return (figures.refused, figures.storeState != .open)
         }
+        guard !isTold else { return }
         let now = MonotonicClock.now
         let isTime = nextFullLine.withLock { next in
             guard now >= next else { return false }
@@ -76,11 +78,14 @@ final class ChangeBoard: Sendable {
         figures.withLock { $0.storeState = state }
         switch state {
         case .open:
-            log.notice("The backlog's database takes tickets again.")
+            log.notice(
+                "The backlog takes tickets again.", metadata: ["EVENT_NAME": "backlog_back"])
         case .full(let reason):
-            log.error("The disk takes no tickets.", metadata: ["ERROR": "\(reason)"])
+            log.error(
+                "No ticket is taken: \(reason).", metadata: ["EVENT_NAME": "backlog_full"])
         case .broken(let reason):
-            log.error("The backlog's database fails.", metadata: ["ERROR": "\(reason)"])
+            log.error(
+                "No ticket is taken: \(reason).", metadata: ["EVENT_NAME": "backlog_broken"])
         }
     }
 

@@ -216,6 +216,40 @@ import Threads
         store.stop()
     }
 
+    @Test func `nothing is promised while the file is taken away, and it is back when the file is`()
+        throws
+    {
+        let told = Mutex<[StoreState]>([])
+        let store = try TicketStore(
+            folder: path, limits: TicketLimits(), now: { 1 },
+            told: { state in told.withLock { $0.append(state) } }
+        ) { _, _ in }
+        try store.start()
+        let accept: @Sendable () throws(BacklogError) -> Void = { () throws(BacklogError) in
+            let id = TicketID()
+            _ = try store.change { ledger throws(StoreFault) in
+                try ledger.apply(
+                    .accept(id, service: "mserv1", request: [1], answerBytes: 0), to: id, now: 1)
+            }
+        }
+        try accept()
+        try #require(rename(file, file + ".away") == 0)
+        for other in [false, true] {
+            if other { try Data().write(to: URL(filePath: file)) }
+            #expect { try accept() } throws: { ($0 as? BacklogError)?.code == .broken }
+        }
+        // What there is can be read.
+        #expect(try store.read { $0.totals.ownWaiting } == 1)
+        try #require(rename(file + ".away", file) == 0)
+        try accept()
+        #expect(try store.read { $0.totals.ownWaiting } == 2)
+        store.stop()
+        #expect(told.withLock { $0.count } == 1)
+        let again = try TicketStore(folder: path, limits: TicketLimits(), now: { 1 }) { _, _ in }
+        #expect(again.totalsAtStart.ownWaiting == 2)
+        again.stop()
+    }
+
     @Test func `too many callers at once are refused, none is lost`() throws {
         let isHeld = Monitor(true)
         let store = try TicketStore(

@@ -57,7 +57,7 @@ final class CourierStatus: Sendable {
         guard isToTell else { return }
         if let reason {
             log.warning(
-                "RabbitMQ can't be used.",
+                "RabbitMQ can't be used: \(reason).",
                 metadata: ["BROKER_ERROR": "\(reason)", "EVENT_NAME": "broker_absent"])
         } else {
             log.notice(

@@ -193,7 +193,7 @@ final class TicketStore: Sendable {
                 leaving = try queue.writeWithoutTransaction { database in
                     let ledger = try Ledger(
                         database, me: me, limits: limits, desk: desk, totals: totals)
-                    return serve(ledger)
+                    return serve(ledger, FileIdentity(path: path))
                 }
             } catch let error as BacklogError {
                 leaving = .broken(error)
@@ -230,20 +230,33 @@ final class TicketStore: Sendable {
         return found ?? []
     }
 
-    private func serve(_ ledger: Ledger) -> Leaving {
+    private func serve(_ ledger: Ledger, _ file: FileIdentity?) -> Leaving {
         var nextSweep = MonotonicClock.now
         while true {
             guard var jobs = nextJobs(until: nextSweep) else { return .stopped }
             if MonotonicClock.now >= nextSweep {
-                let sweep = sweepJob(ledger)
+                let sweep = isGone(file) == nil ? sweepJob(ledger) : []
                 // Much may have expired: the rest soon, with others' changes between.
                 let isIdle = sweep.isEmpty || health.isFull
                 nextSweep =
                     MonotonicClock.now + (isIdle ? Self.sweepInterval : Self.sweepAgainInterval)
                 jobs += sweep
             }
+            if let error = jobs.contains(where: \.isChange) ? isGone(file) : nil {
+                for job in jobs where job.isChange { job.finish(ledger.desk, error) }
+                jobs.removeAll(where: \.isChange)
+            }
             if let fault = handle(jobs, ledger) { return .broken(fault.error(at: path)) }
         }
+    }
+
+    /// Whether the file that is open is no longer the one at its path: what is written to it would be gone at the next
+    /// start. It stays open: as it was where somebody puts it back.
+    private func isGone(_ file: FileIdentity?) -> BacklogError? {
+        if let file, FileIdentity(path: path) == file { return nil }
+        let error = BacklogError(.broken, "\(path) is no longer the file that was opened")
+        health.failed(error, isDamage: false, now: MonotonicClock.now)
+        return error
     }
 
     /// What expiry needs; nothing where nothing is past its time, so that an idle backlog leaves the disk alone.
