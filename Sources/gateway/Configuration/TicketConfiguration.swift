@@ -112,15 +112,15 @@ struct TicketConfiguration: Sendable {
     }
 
     /// The settings of this environment: what systemd gives as credentials (`LoadCredential=`, systemd.exec(5)) is the
-    /// default of the files. systemd gives them at the start; for a reload the unit copies them anew into the runtime
-    /// folder (systemd/renew-credentials), which counts alone once it is there.
+    /// default of the files. systemd gives them at the start; for a reload the unit copies them anew into a folder that
+    /// it names (systemd/renew-credentials), which counts alone once it is there.
     static func settings(_ settings: Settings) -> OwnSettings {
         func credential(_ name: String) -> String? {
             var folder = settings[foreign: "CREDENTIALS_DIRECTORY"] ?? ""
-            if let runtime = settings[foreign: "RUNTIME_DIRECTORY"], runtime.hasPrefix("/"),
-                access("\(runtime)/credentials", F_OK) == 0
+            if let renewed = settings[foreign: "RENEWED_CREDENTIALS_DIRECTORY"],
+                access(renewed, F_OK) == 0
             {
-                folder = "\(runtime)/credentials"
+                folder = renewed
             }
             guard folder.hasPrefix("/") else { return nil }
             let path = "\(folder)/\(name)"
