@@ -8,6 +8,9 @@ public protocol ServiceCommand: ParsableCommand {
     /// What the service reads from its environment.
     associatedtype Configuration
 
+    /// The settings that count from a restart on, whatever a reload reads.
+    static var restartSettings: Set<String> { get }
+
     /// Whether only the configuration is to be checked.
     var checkConfig: Bool { get }
 
@@ -47,16 +50,25 @@ extension ServiceCommand {
             configuration = try Self.readConfiguration()
             if checkConfig { try Self.check(configuration) }
         } catch {
-            if checkConfig {
-                Self.say("\(name): \(LogText.escaped(error.description))")
+            let log = Logger(label: name) { _ in
+                LogOutput.handler(identifier: name, level: .info)
+            }
+            if !checkConfig {
+                log.critical("\(error.description)", metadata: .event(.configurationRefused))
+                LogOutput.settle()
+            } else if LogOutput.isJournal {
+                // The unit's reload: the service goes on.
+                log.error(
+                    "reload refused, the old configuration stays: \(error.description)",
+                    metadata: .event(.reloadRefused))
+                LogOutput.settle()
             } else {
-                Logger(label: name) { _ in LogOutput.handler(identifier: name, level: .info) }
-                    .critical("\(error.description)", metadata: .event(.configurationRefused))
+                Self.say("\(name): \(LogText.escaped(error.description))")
             }
             throw ExitCode(EX_CONFIG)
         }
         if checkConfig {
-            print("\(name): the configuration is good")
+            if !LogOutput.isJournal { print("\(name): the configuration is good") }
             return
         }
         let level = Self.logLevel(configuration)
@@ -65,16 +77,35 @@ extension ServiceCommand {
         }
         log.info("starting, version \(pasarelaVersion)", metadata: .event(.starting))
         do {
-            let supervision = try Supervision<Configuration>(
-                canReload: Settings.ofProcess()[foreign: Settings.fileVariable] != nil,
-                logLevel: { Self.logLevel($0) },
-                read: { () throws(Settings.Flaw) in try Self.readConfiguration() })
-            try Self.serve(configuration, log: log, under: supervision)
+            try serve(configuration, log)
             log.info("stopped", metadata: .event(.stopped))
+        } catch let error as ExitCode {
+            throw error
         } catch {
             log.critical("\(error)", metadata: .event(.failed))
+            LogOutput.settle()
             throw ExitCode(EXIT_FAILURE)
         }
+    }
+
+    private func serve(_ configuration: Configuration, _ log: Logger) throws {
+        let restartSettings = Self.restartSettings
+        let supervision = try Supervision<Configuration>(
+            canReload: Settings.ofProcess()[foreign: Settings.fileVariable] != nil,
+            logLevel: { Self.logLevel($0) },
+            read: { () throws(Settings.Flaw) in try Self.readConfiguration() },
+            restartValues: {
+                let settings = try? Settings.ofProcess().withFile()
+                return settings?.environment.filter { restartSettings.contains($0.key) } ?? [:]
+            })
+        do {
+            try Self.serve(configuration, log: log, under: supervision)
+        } catch {
+            log.critical("\(error)", metadata: .event(.failed))
+            supervision.turnAway(for: .seconds(2))
+            throw ExitCode(EXIT_FAILURE)
+        }
+        supervision.ended()
     }
 
     private static func readConfiguration() throws(Settings.Flaw) -> Configuration {

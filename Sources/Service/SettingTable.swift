@@ -2,8 +2,10 @@
 public struct SettingTable {
     private var lines = ["ENVIRONMENT:"]
 
-    /// No rows.
-    public init() {}
+    /// The file that may hold the others.
+    public init() {
+        add(Settings.file)
+    }
 
     /// Adds a setting.
     public mutating func add<Value>(_ setting: Setting<Value>) {

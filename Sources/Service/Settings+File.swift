@@ -6,6 +6,12 @@ extension Settings {
     /// to reload; what the file says wins over the environment, as with systemd's `EnvironmentFile=`.
     static let fileVariable = "PASARELA_CONFIGURATION_FILE"
 
+    /// The same, for the help.
+    static let file = Setting.optionalPath(
+        fileVariable, fallback: nil,
+        purpose: "a file with lines NAME=value, which win over the environment; SIGHUP "
+            + "reads it again")
+
     /// No configuration is longer; what is, is the wrong file.
     static let fileBytesMax = 1 << 20
 

@@ -12,13 +12,19 @@ public struct Supervision<Configuration>: Sendable {
     private let read: @Sendable () throws(Settings.Flaw) -> Configuration
     private let logLevel: @Sendable (Configuration) -> Logger.Level
     private let canReload: Bool
+    /// The settings that count from a restart on: as they were at the start, and as they are now.
+    private let firstRestartValues: [String: String]
+    private let restartValues: @Sendable () -> [String: String]
     /// Of the sockets that systemd has opened: a service can't make them anew by itself.
     private let inheritedPaths = PathList()
 
     init(
         canReload: Bool, logLevel: @escaping @Sendable (Configuration) -> Logger.Level,
-        read: @escaping @Sendable () throws(Settings.Flaw) -> Configuration
+        read: @escaping @Sendable () throws(Settings.Flaw) -> Configuration,
+        restartValues: @escaping @Sendable () -> [String: String]
     ) throws(InheritedSockets.Failure) {
+        self.restartValues = restartValues
+        firstRestartValues = restartValues()
         sockets = try InheritedSockets.ofProcess()
         self.canReload = canReload
         self.logLevel = logLevel
@@ -26,49 +32,73 @@ public struct Supervision<Configuration>: Sendable {
     }
 
     /// The socket of this name that systemd has opened, or else one of the service's own at the path.
+    ///
+    /// - Parameter isVital: without it the service is no use: where somebody removes it, the watchdog has systemd start
+    ///   the service, and so the socket, anew.
     public func socket(
-        _ name: String, path: String, mode: Int
+        _ name: String, path: String, mode: Int, isVital: Bool = true
     ) throws(ListeningSocket.Failure) -> ListeningSocket {
         if let descriptor = sockets.descriptor(named: name) {
-            inheritedPaths.add(path)
+            if isVital { inheritedPaths.add(path) }
             return ListeningSocket(inherited: descriptor, path: path)
         }
-        return try ListeningSocket(path: path, mode: mode)
+        do throws(ListeningSocket.Failure) {
+            return try ListeningSocket(path: path, mode: mode)
+        } catch {
+            guard notifier.isHeard else { throw error }
+            throw ListeningSocket.Failure(
+                description: "systemd has passed no socket named \(name) (systemctl status "
+                    + "\(name).socket), and an own one can't be made: \(error.description)")
+        }
     }
 
-    /// What `systemctl status` shows of the service from now on.
-    public func say(_ status: String) {
-        notifier.status(status)
+    /// Before the process ends because it can't start: takes the connections that wait at systemd's sockets and closes
+    /// them, for a while. So clients hear at once that there is no answer here, and a service that is started again and
+    /// again does so in a slow loop. Without systemd it does nothing.
+    func turnAway(for pause: Duration) {
+        guard notifier.isHeard else { return }
+        notifier.status("can't start; the journal says why")
+        sockets.turnAway(for: pause)
+    }
+
+    /// The last word.
+    func ended() {
+        notifier.status("stopped")
     }
 
     /// Says that the service serves, and returns when it is to stop. Meanwhile the watchdog is fed while `probe` finds the
     /// service alive, and at each reload a new configuration that is good is handed to `apply`, with a log of its level.
     ///
     /// - Parameters:
-    ///   - status: what it serves and where, for the log and for `systemctl status`.
+    ///   - purpose: what it serves and where, for the log and, at first, for `systemctl status`.
+    ///   - status: what `systemctl status` shows then: a line that tells how the service is now. May block.
     ///   - probe: asks the service for something by the way that its clients take; within a second or two.
     ///   - apply: makes the new configuration the one that counts. Throws what keeps it from that: the old one stays.
     public func run(
-        _ status: String, log: Logger, probe: @escaping @Sendable () -> Bool,
-        apply: (Configuration, Logger) throws -> Void
+        _ purpose: String, status: @escaping @Sendable () -> String, log: Logger,
+        probe: @escaping @Sendable () -> Bool, apply: (Configuration, Logger) throws -> Void
     ) throws {
+        let status = LiveStatus(notifier, first: purpose, text: status)
         let watchdog = watchdogInterval.map {
             // A socket that is gone comes back with a restart only.
             Watchdog(notifier, interval: $0, log: log) { [inheritedPaths] in
-                inheritedPaths.areSockets(log) && probe()
+                guard inheritedPaths.areSockets(log) else { return .unreachable }
+                return probe() ? .alive : .hung
             }
         }
         try watchdog?.start()
-        log.info("ready: \(status)", metadata: .event(.ready))
-        notifier.ready(status)
+        log.info("ready: \(purpose)", metadata: .event(.ready))
+        notifier.ready(purpose)
+        try status.start()
         while ServiceSignals.next() == .reload, canReload { reload(status, log, apply) }
         log.info("stopping", metadata: .event(.stopping))
+        status.stop()
         notifier.stopping("lets requests under way end")
         watchdog?.stop()
     }
 
     private func reload(
-        _ status: String, _ log: Logger, _ apply: (Configuration, Logger) throws -> Void
+        _ status: LiveStatus, _ log: Logger, _ apply: (Configuration, Logger) throws -> Void
     ) {
         notifier.reloading()
         do {
@@ -77,12 +107,19 @@ public struct Supervision<Configuration>: Sendable {
             log.logLevel = logLevel(configuration)
             try apply(configuration, log)
             log.notice("reloaded", metadata: .event(.reloaded))
+            let now = restartValues()
+            let waiting = Set(now.keys).union(firstRestartValues.keys).filter {
+                now[$0] != firstRestartValues[$0]
+            }
+            if !waiting.isEmpty {
+                log.warning("from a restart on only: \(waiting.sorted().joined(separator: ", "))")
+            }
         } catch {
             log.error(
                 "reload refused, the old configuration stays: \(error)",
                 metadata: .event(.reloadRefused))
         }
-        notifier.ready(status)
+        notifier.ready(status.latest)
     }
 }
 

@@ -1,4 +1,5 @@
 private import Glibc
+private import Threads
 
 /// The listening sockets that systemd has opened for the service (sd_listen_fds_with_names(3), systemd.socket(5)).
 ///
@@ -50,6 +51,28 @@ public struct InheritedSockets: Sendable {
     /// The socket with a name (`FileDescriptorName=`), if there is one.
     public func descriptor(named name: String) -> CInt? {
         descriptors[name]
+    }
+
+    /// Takes the connections that come and closes them at once, for a while; where there are no sockets it only waits.
+    public func turnAway(for pause: Duration) {
+        let end = MonotonicClock.now + pause.wholeNanoseconds
+        var polls = descriptors.values.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        // A connection that another took first must not hold this up.
+        for place in polls { _ = fcntl(place.fd, F_SETFL, fcntl(place.fd, F_GETFL) | O_NONBLOCK) }
+        while true {
+            let left = end - MonotonicClock.now
+            guard left > 0, poll(&polls, nfds_t(polls.count), CInt(left / 1_000_000) + 1) >= 0
+            else { return }
+            for index in polls.indices where polls[index].revents != 0 {
+                let connection = accept(polls[index].fd, nil, nil)
+                if connection >= 0 {
+                    close(connection)
+                } else if errno != EAGAIN {
+                    // Not asked again: poll(2) leaves out what is negative.
+                    polls[index].fd = -1
+                }
+            }
+        }
     }
 
     /// A listening Unix socket, which processes that this one starts do not get.

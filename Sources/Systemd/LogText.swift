@@ -35,8 +35,14 @@ public enum LogOutput {
             : StandardErrorLogHandler(identifier: identifier, level: level)
     }
 
+    /// Before a process that has lived for a moment ends: journald looks up the unit of a line's sender when it reads the
+    /// line, and finds none for a process that is gone; `journalctl -u` would not show it. Nothing tells that it has read.
+    public static func settle() {
+        if isJournal { usleep(250_000) }
+    }
+
     /// Whether standard error is a stream to journald: `JOURNAL_STREAM` is its device and inode (systemd.exec(5)).
-    private static var isJournal: Bool {
+    public static var isJournal: Bool {
         guard let stream = getenv("JOURNAL_STREAM") else { return false }
         var status = stat()
         guard fstat(STDERR_FILENO, &status) == 0 else { return false }

@@ -21,6 +21,9 @@ public enum ServiceEvent: String, Sendable, CaseIterable {
     case treeAbsent = "tree_absent"
     case treeBack = "tree_back"
     case backlogFull = "backlog_full"
+    /// The backlog's database can't be used.
+    case backlogBroken = "backlog_broken"
+    case backlogBack = "backlog_back"
     case ticketFailed = "ticket_failed"
     case ticketExpired = "ticket_expired"
     /// The path of a socket leads nowhere: nobody can connect.
@@ -47,6 +50,8 @@ public enum ServiceEvent: String, Sendable, CaseIterable {
         case .treeAbsent: "9c4aa4629d40444b937c8d042a201434"
         case .treeBack: "bc94f06233a84f5a933b66198e99fd34"
         case .backlogFull: "f4b75efa49fe472894bbfacfc465926a"
+        case .backlogBroken: "a3f995438abe41d6acd4611f521ab845"
+        case .backlogBack: "e3e3974bed5d4d14b88b92f278c308ef"
         case .ticketFailed: "6a2e1f2c5dbf449298275b5a9c747c86"
         case .ticketExpired: "0785ce4dd55140cbb8d4321bd116c496"
         case .socketGone: "5be0c1d7f3a24e6e9b8d40c26a7f1e93"

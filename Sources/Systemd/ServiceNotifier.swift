@@ -12,6 +12,9 @@ public final class ServiceNotifier: Sendable {
         descriptor = address.map(Self.connected) ?? -1
     }
 
+    /// Whether there is a supervisor.
+    public var isHeard: Bool { descriptor >= 0 }
+
     deinit {
         if descriptor >= 0 { close(descriptor) }
     }

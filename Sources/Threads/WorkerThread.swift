@@ -6,11 +6,17 @@ private import Glibc
 /// `@unchecked Sendable`: `handle` is written before `init` returns and only read after; `pthread_t` is a number.
 public final class WorkerThread: @unchecked Sendable {
     /// Why the system gives no thread.
-    public struct Failure: Error, Sendable, Hashable {
+    public struct Failure: Error, Sendable, Hashable, CustomStringConvertible {
         /// The call that failed.
         public let call: String
         /// Its error, an `errno`.
         public let errorNumber: CInt
+
+        /// One line for the operator.
+        public var description: String {
+            "no thread (\(call): \(String(cString: strerror(errorNumber))); the limit is the "
+                + "unit's TasksMax= or the user's processes)"
+        }
     }
 
     private var handle = pthread_t()

@@ -1,4 +1,5 @@
 private import ArchiveProtocol
+private import Glibc
 private import RootedFiles
 public import Logging
 public import FileModel
@@ -16,12 +17,19 @@ public struct TreeDaemon: Sendable {
     private let configuration: TreeDaemonConfiguration
     private let log: Logger
     private let tree: TreeWatch
+    private let calls: CallCount
+    /// Of the calls that failed, and not by a fault of the daemon's.
+    private let budget: LineBudget
 
     /// A daemon.
-    public init(_ configuration: TreeDaemonConfiguration, log: Logger) {
+    ///
+    /// - Parameter earlier: the one whose place it takes at a reload: it goes on with what that one has seen.
+    public init(_ configuration: TreeDaemonConfiguration, log: Logger, after earlier: Self? = nil) {
         self.configuration = configuration
         self.log = log
-        tree = TreeWatch(log)
+        tree = earlier?.tree ?? TreeWatch(log)
+        calls = earlier?.calls ?? CallCount()
+        budget = earlier?.budget ?? LineBudget()
     }
 
     /// Serves until it is told to stop; then lets calls in flight end.
@@ -29,11 +37,12 @@ public struct TreeDaemon: Sendable {
     /// - Parameters:
     ///   - service: the daemon's gRPC service.
     ///   - name: `mserv1` or `mserv2`: its socket's name in systemd.
+    ///   - status: ``status()`` of the daemon that counts now.
     ///   - reload: makes a new configuration the one that counts.
     /// - Throws: what keeps it from listening, in one line.
     public func serve<Configuration>(
         _ service: String, _ handlers: [String: RPCHandler], as name: String,
-        under supervision: Supervision<Configuration>,
+        under supervision: Supervision<Configuration>, status: @escaping @Sendable () -> String,
         reload: (Configuration, Logger) throws -> Void
     ) throws {
         let health = HealthService(services: [service])
@@ -48,25 +57,35 @@ public struct TreeDaemon: Sendable {
         let rpc = RPCServer(handlers: all, configuration: server)
         let socket = try supervision.socket(
             name, path: configuration.socketPath, mode: configuration.socketMode)
-        look()
+        _ = status()
         try rpc.start(listeningOn: socket.descriptor)
         // The watchdog's question comes by the way that the gateway's do.
         let itself = RPCChannel(unixSocket: configuration.socketPath)
         defer { itself.shutdown() }
         try supervision.run(
-            "serves \(configuration.rootPath) at \(configuration.socketPath)", log: log,
+            "serves \(configuration.rootPath) at \(configuration.socketPath)", status: status,
+            log: log,
             probe: { Self.answers(service, itself) }, apply: reload)
         socket.unlink()
         health.stop()
         rpc.stop(within: Self.stopPatience)
     }
 
-    /// Says in the log where the tree is not there.
-    public func look() {
+    /// How the daemon is, in a line. Looks whether the tree is there: a change is told in the log, asked for or not.
+    public func status() -> String {
+        let count = calls.count
+        let calls = "\(count) \(count == 1 ? "call" : "calls") answered"
         do throws(FileError) {
             try configuration.tree.root.look()
+            guard access(configuration.rootPath, R_OK | X_OK) == 0 else {
+                tree.isAbsent("\(configuration.rootPath) may not be read by this user")
+                return "may not read \(configuration.rootPath): \(calls)"
+            }
+            tree.isThere()
+            return "serves \(configuration.rootPath): \(calls)"
         } catch {
             tree.isAbsent(error.description)
+            return "waits for \(configuration.rootPath), which is not there: \(calls)"
         }
     }
 
@@ -86,6 +105,7 @@ public struct TreeDaemon: Sendable {
         _ call: RPCServerCall, _ answer: () throws(RPCError) -> Answer
     ) throws(RPCError) -> Answer {
         let start = ContinuousClock.now
+        defer { calls.add() }
         do throws(RPCError) {
             let result = try answer()
             note(call, .ok, "", start)
@@ -114,6 +134,8 @@ public struct TreeDaemon: Sendable {
         var level = Logger.Level.info
         if code == .internalError || code == .resourceExhausted || code == .unknown {
             level = .error
+        } else if code != .ok, !configuration.logRequests {
+            guard budget.line() != nil else { return }
         }
         var metadata: Logger.Metadata = [
             "RPC_METHOD": "\(call.method)", "RPC_GRPC_STATUS_CODE": "\(code.rawValue)",

@@ -33,6 +33,12 @@ public struct TreeDaemonConfiguration: Sendable {
     private static let rpcThreads = Setting.integer(
         "PASARELA_RPC_THREADS", fallback: 8, in: 1...256, purpose: "threads that answer calls")
 
+    /// What counts from a restart on only.
+    public static let restartSettings: Set<String> = [
+        "PASARELA_RUNTIME_DIR", "PASARELA_MSERV1_SOCKET", "PASARELA_MSERV2_SOCKET",
+        "PASARELA_SOCKET_MODE", "PASARELA_PEERS", "PASARELA_RPC_THREADS",
+    ]
+
     /// Reads the configuration. A tree that is not there is no flaw of it (``checkTree()``): it may be mounted later.
     ///
     /// - Parameter socket: which of the shared settings is this daemon's socket.

@@ -15,6 +15,14 @@ struct GatewayCommand: ServiceCommand {
         version: pasarelaVersion,
         subcommands: [BacklogCommand.self])
 
+    static let restartSettings: Set<String> = [
+        "PASARELA_RUNTIME_DIR", "PASARELA_GATEWAY_SOCKET", "PASARELA_CONTROL_SOCKET",
+        "PASARELA_MSERV1_SOCKET", "PASARELA_MSERV2_SOCKET", "PASARELA_SOCKET_MODE",
+        "PASARELA_PEERS", "PASARELA_WORKERS", "PASARELA_STATE_DIR", "PASARELA_BACKLOG_TICKETS",
+        "PASARELA_BACKLOG_BYTES", "PASARELA_TICKET_ATTEMPTS", "PASARELA_TICKET_LIFE",
+        "PASARELA_ANSWER_LIFE", "PASARELA_TRACE_LIFE", "PASARELA_REPLAY_RATE",
+    ]
+
     @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
     var checkConfig = false
 
@@ -96,7 +104,8 @@ struct GatewayCommand: ServiceCommand {
         let control = ControlServer(
             backlog: backlog,
             socket: try supervision.socket(
-                "control", path: configuration.controlSocket, mode: ControlServer.mode),
+                "control", path: configuration.controlSocket, mode: ControlServer.mode,
+                isVital: false),
             refused: { strangers.refused($0) })
 
         try backlog.start()
@@ -109,10 +118,18 @@ struct GatewayCommand: ServiceCommand {
         try control.start()
         try responder.start(listeningOn: socket.descriptor)
         try supervision.run(
-            "answers at \(configuration.socketPath)", log: log,
+            "answers at \(configuration.socketPath)",
+            status: {
+                StatusLine(
+                    requests: metrics.requestCount,
+                    daemons: daemons.all.map { ($0.name, $0.watch.isWell) },
+                    figures: backlog.figures()
+                ).text
+            }, log: log,
             probe: { OwnQuestion.isAnswered(at: configuration.socketPath) }
         ) { new, log in
-            try changeBroker(to: new.tickets.backlog.broker, from: configuration, of: backlog)
+            try changeBroker(
+                to: new.tickets.backlog.broker, from: configuration, of: backlog, log)
             for daemon in daemons.all { daemon.deadline = new.deadline }
             processor.replace(with: makeProcessor(new, log))
             handler.replace(with: makeHandler(new, log))
@@ -124,15 +141,15 @@ struct GatewayCommand: ServiceCommand {
         backlog.stop()
     }
 
-    /// Another broker, other credentials, another key.
-    ///
-    /// - Throws: what keeps the gateway from it: it was started with a broker, or without.
+    /// Another broker, other credentials, another key. To go with a broker instead of without, or the reverse, takes a
+    /// restart; all else of the new configuration counts meanwhile.
     private static func changeBroker(
-        to broker: BrokerSetup?, from first: GatewayConfiguration, of backlog: Backlog
+        to broker: BrokerSetup?, from first: GatewayConfiguration, of backlog: Backlog,
+        _ log: Logger
     ) throws {
         guard (broker == nil) == (first.tickets.backlog.broker == nil) else {
-            throw Settings.Flaw(
-                "PASARELA_RABBITMQ_URL", "a broker is taken up or left at a restart only")
+            log.warning("from a restart on only: PASARELA_RABBITMQ_URL")
+            return
         }
         if let broker { try backlog.use(broker) }
     }

@@ -16,6 +16,8 @@ struct ListingCommand: ServiceCommand {
         discussion: TreeDaemonConfiguration.table(.ofProcess(), socket: \.mserv1Socket).text,
         version: pasarelaVersion)
 
+    static let restartSettings = TreeDaemonConfiguration.restartSettings
+
     @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
     var checkConfig = false
 
@@ -38,8 +40,8 @@ struct ListingCommand: ServiceCommand {
         let daemon: TreeDaemon
         let lister: FolderLister
 
-        init(_ configuration: TreeDaemonConfiguration, log: Logger) {
-            daemon = TreeDaemon(configuration, log: log)
+        init(_ configuration: TreeDaemonConfiguration, log: Logger, after earlier: Parts? = nil) {
+            daemon = TreeDaemon(configuration, log: log, after: earlier?.daemon)
             lister = FolderLister(configuration.tree)
         }
     }
@@ -71,7 +73,7 @@ struct ListingCommand: ServiceCommand {
                         return StreamEnd(isComplete: notices.isEmpty, notices: notices)
                     }
                 }),
-            as: "mserv1", under: supervision
-        ) { current.replace(with: Parts($0, log: $1)) }
+            as: "mserv1", under: supervision, status: { current.value.daemon.status() }
+        ) { current.replace(with: Parts($0, log: $1, after: first)) }
     }
 }

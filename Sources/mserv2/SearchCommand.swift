@@ -15,6 +15,8 @@ struct SearchCommand: ServiceCommand {
         abstract: "Searches names in a tree for Pasarela's gateway.",
         discussion: SearchConfiguration.table.text, version: pasarelaVersion)
 
+    static let restartSettings = TreeDaemonConfiguration.restartSettings
+
     @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
     var checkConfig = false
 
@@ -37,8 +39,8 @@ struct SearchCommand: ServiceCommand {
         let daemon: TreeDaemon
         let searcher: TreeSearcher
 
-        init(_ configuration: SearchConfiguration, log: Logger) {
-            daemon = TreeDaemon(configuration.daemon, log: log)
+        init(_ configuration: SearchConfiguration, log: Logger, after earlier: Parts? = nil) {
+            daemon = TreeDaemon(configuration.daemon, log: log, after: earlier?.daemon)
             searcher = TreeSearcher(configuration.daemon.tree, budget: configuration.walkBudget)
         }
     }
@@ -72,7 +74,7 @@ struct SearchCommand: ServiceCommand {
                         return StreamEnd(isComplete: end.isComplete, notices: end.notices)
                     }
                 }),
-            as: "mserv2", under: supervision
-        ) { current.replace(with: Parts($0, log: $1)) }
+            as: "mserv2", under: supervision, status: { current.value.daemon.status() }
+        ) { current.replace(with: Parts($0, log: $1, after: first)) }
     }
 }

@@ -126,6 +126,12 @@ class Load:
                         self.answers[repr(failure)] += 1
 
 
+def nothing_lost(answers):
+    """A daemon that needs longer than a request's patience on a machine that is busy otherwise makes a ticket of it; that
+    is none lost, and seldom."""
+    assert set(answers) <= {200, 202} and answers[202] * 200 <= answers[200], answers
+
+
 @pytest.fixture(scope="module", autouse=True)
 def installed():
     # What the machine has of a Pasarela of its own is none of the tests' (all of it is a copy, and lost afterwards).
@@ -162,8 +168,20 @@ def test_other_sites_of_nginx_are_left_alone():
 
 def test_each_service_says_how_it_is():
     for service in SERVICES:
-        assert show(service, "StatusText"), service
         assert show(service, "Type") == "notify" and int(show(service, "WatchdogUSec").rstrip("s") or 0) > 0, service
+
+
+def test_the_status_line_lives():
+    def says(service, *words):
+        until(lambda: all(word in show(service, "StatusText") for word in words), f"{words} of {service}")
+
+    for service in ("mserv1", "mserv2"):
+        says(service, "serves /srv/pasarela", "answered")
+    command("systemctl", "stop", "mserv1")
+    assert ask("/listar_archivos", headers={"Prefer": "wait=0"})[0] == 202
+    says("gateway", "mserv1 absent", "mserv2 well", "1 ticket waits")
+    command("systemctl", "start", "mserv1")
+    says("gateway", "mserv1 well", "0 tickets wait")
 
 
 @pytest.mark.parametrize(("socket", "user", "group", "mode"), [
@@ -213,7 +231,7 @@ def test_restarts_under_load_lose_nothing(service):
         for _ in range(ROUNDS):
             command("systemctl", "restart", service)
     print(f"{service}: {ROUNDS} restarts under load: {dict(answers)}")
-    assert set(answers) == {200}
+    nothing_lost(answers)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -226,7 +244,7 @@ def test_kills_under_load_lose_nothing(service):
             # Whoever dies again before it has answered anybody is no matter of a single kill.
             until(lambda: ask("/salud/listo")[0] == 200, f"answers of {service}")
     print(f"{service}: {ROUNDS} kills under load: {dict(answers)}")
-    assert set(answers) == {200}
+    nothing_lost(answers)
 
 
 def test_reloads_of_nginx_under_load_lose_nothing():
@@ -253,6 +271,8 @@ def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(service):
             until(lambda: journal(f"REQUEST_ID=recarga-{service}", f"_PID={pid}"), "a success in the journal")
             file.write_text(before + "PASARELA_LOG_REQUESTS=maybe\n")
             assert command("systemctl", "reload", service, fails=True).returncode != 0
+            line = until(lambda: journal(f"_SYSTEMD_UNIT={service}.service", "EVENT_NAME=reload_refused"), "the refusal's line")[-1]
+            assert "PASARELA_LOG_REQUESTS=maybe" in line["MESSAGE"] and line["PRIORITY"] == "3"
             os.kill(int(pid), signal.SIGHUP)
             line = until(lambda: journal(f"_PID={pid}", "EVENT_NAME=reload_refused"), "the refusal's line")[-1]
         assert "PASARELA_LOG_REQUESTS=maybe" in line["MESSAGE"] and line["MESSAGE_ID"]
@@ -301,7 +321,7 @@ def test_the_life_of_a_service_is_a_line_each_and_each_is_explained(service):
 
 
 def test_the_journal_keeps_what_must_be_seen(tmp_path):
-    count = 60_000
+    count = 25_000
     with drop_in("mserv1", f"[Service]\nExecStartPost=/usr/bin/seq -f 'flood %%.0f' {count}\n"):
         command("systemctl", "restart", "mserv1")
 
@@ -407,6 +427,10 @@ def test_a_tree_that_vanishes_and_comes_back_is_served_again(when):
     away = Path("/srv/away")
     try:
         TREE.rename(away)
+        # Told without being asked for.
+        pid = show("mserv2", "MainPID")
+        until(lambda: journal("EVENT_NAME=tree_absent", f"_PID={pid}"), "the absence's line")
+        assert "not there" in until(lambda: "not there" in (text := show("mserv2", "StatusText")) and text, "the status")
         assert ask("/listar_archivos?encolar=no")[0] == 503
         TREE.mkdir()
         if when == "mounted":
@@ -440,9 +464,10 @@ def test_a_user_who_has_no_business_there_is_refused_whatever_the_mode():
 def test_a_deleted_socket_comes_back(name):
     path = Path(f"/run/pasarela/{name}.sock")
     path.unlink()
+    pid = show(name, "MainPID")
     until(path.is_socket, "the socket", seconds=40)
     until(lambda: ask("/salud/listo")[0] == 200, "readiness")
-    assert journal("EVENT_NAME=socket_gone", f"_SYSTEMD_UNIT={name}.service")
+    assert journal("EVENT_NAME=socket_gone", f"_PID={pid}") and not journal("EVENT_NAME=hung", f"_PID={pid}")
 
 
 def test_a_memory_limit_ends_in_tickets_and_recovery():
@@ -487,6 +512,81 @@ def test_a_full_state_disk_refuses_tickets_and_loses_none():
     finally:
         command("systemctl", "stop", "gateway")
         command("umount", str(state))
+
+
+def test_a_database_that_is_taken_away_takes_no_tickets_until_it_is_back():
+    state, away = Path("/var/lib/pasarela"), Path("/var/lib/away")
+    pid = show("gateway", "MainPID")
+    command("systemctl", "stop", "mserv1")
+    kept = ask("/listar_archivos", headers={"Prefer": "wait=0"})
+    assert kept[0] == 202
+    state.rename(away)
+    try:
+        assert ask("/listar_archivos", headers={"Prefer": "wait=0"})[0] == 503
+        until(lambda: journal("EVENT_NAME=backlog_broken", f"_PID={pid}"), "the line")
+    finally:
+        away.rename(state)
+    until(lambda: ask("/listar_archivos", headers={"Prefer": "wait=0"})[0] == 202, "a ticket")
+    until(lambda: journal("EVENT_NAME=backlog_back", f"_PID={pid}"), "the line")
+    command("systemctl", "start", "mserv1")
+    until(lambda: ask(kept[1]["Location"])[0] == 303, "the kept ticket's answer")
+
+
+def test_a_damaged_database_is_a_slow_loop_that_is_told_of_and_clients_hear_at_once():
+    database, sound = Path("/var/lib/pasarela/backlog.sqlite"), Path("/var/lib/sound.sqlite")
+    command("systemctl", "stop", "gateway")
+    database.rename(sound)
+    database.write_bytes(b"no database" * 1000)
+    shutil.chown(database, "_pasarela-gateway", "_pasarela-gateway")
+    try:
+        begun = time.monotonic()
+        command("systemctl", "start", "--no-block", "gateway")
+        until(lambda: int(show("gateway", "NRestarts")) >= 2, "some tries")
+        assert time.monotonic() - begun > 2
+        asked = time.monotonic()
+        status, _, body = ask("/listar_archivos")
+        assert status == 503 and json.loads(body)["codigo"] == "servicio_ausente" and time.monotonic() - asked < 5
+        assert any("backlog.sqlite" in line["MESSAGE"] for line in journal("EVENT_NAME=failed", "_SYSTEMD_UNIT=gateway.service"))
+    finally:
+        sound.rename(database)
+    until(lambda: ask("/salud/listo")[0] == 200, "recovery by itself")
+
+
+def test_a_program_that_is_gone_ends_as_failed_and_its_requests_become_tickets():
+    program, away = Path("/usr/local/sbin/mserv1"), Path("/usr/local/sbin/mserv1.away")
+    command("systemctl", "stop", "mserv1")
+    program.rename(away)
+    try:
+        command("systemctl", "start", "--no-block", "mserv1")
+        until(lambda: show("mserv1", "ActiveState") == "failed", "the end of the tries", seconds=90)
+        headers = until(lambda: (a := ask("/listar_archivos", headers={"Prefer": "wait=0"}))[0] == 202 and a[1], "a ticket")
+        assert any("too quickly" in str(line["MESSAGE"]) for line in journal("_PID=1", "UNIT=mserv1.service"))
+    finally:
+        away.rename(program)
+        command("systemctl", "reset-failed")
+        command("systemctl", "start", "mserv1")
+    until(lambda: ask(headers["Location"])[0] == 303, "the ticket's answer")
+
+
+def test_a_client_who_sends_nonsense_fills_no_journal():
+    pid = show("gateway", "MainPID")
+    with Load(targets=("/listar_archivos?ruta=/nada",), clients=4) as answers:
+        until(lambda: answers[404] > 2000, "2,000 answers", seconds=60)
+    lines = len(journal(f"_PID={pid}", "HTTP_RESPONSE_STATUS_CODE=404"))
+    assert 0 < lines < 1000, (lines, answers)
+
+
+def test_what_counts_from_a_restart_on_is_said_at_a_reload():
+    file = Path("/etc/pasarela/pasarela.conf")
+    before, pid = file.read_text(), show("gateway", "MainPID")
+    try:
+        file.write_text(before + "PASARELA_WORKERS=16\nPASARELA_LOG_REQUESTS=yes\n")
+        command("systemctl", "reload", "gateway")
+        line = until(lambda: [line for line in journal(f"_PID={pid}", "PRIORITY=4") if "restart" in str(line["MESSAGE"])], "the line")[-1]
+        assert line["MESSAGE"] == "from a restart on only: PASARELA_WORKERS"
+    finally:
+        file.write_text(before)
+        command("systemctl", "reload", "gateway")
 
 
 def test_stopped_and_started_in_any_order():
@@ -631,7 +731,8 @@ def reach(address):
     with socket.create_connection(address, 2): pass
 print("PROBE " + json.dumps({
     "uid": os.getuid(), "capabilities": [l.split()[1] for l in open("/proc/self/status") if l.startswith("CapEff")][0],
-    "etc": tried(lambda: write("/etc/x")), "usr": tried(lambda: write("/usr/x")), "tree": tried(lambda: write("/srv/pasarela/x")),
+    "etc": tried(lambda: write("/etc/x")), "run": tried(lambda: write("/run/lock/x")), "shm": tried(lambda: write("/dev/shm/x")),
+    "socket": tried(lambda: os.chmod("/run/pasarela/" + os.environ["SERVICE"] + ".sock", 0o777)), "usr": tried(lambda: write("/usr/x")), "tree": tried(lambda: write("/srv/pasarela/x")),
     "listing": tried(lambda: os.listdir("/srv/pasarela")), "shadow": tried(lambda: open("/etc/shadow")),
     "key": tried(lambda: open("/etc/pasarela/tls/key.pem")), "tickets": tried(lambda: os.listdir("/var/lib/pasarela")),
     "mount": tried(lambda: call(165, b"none", b"/tmp", b"tmpfs", 0, 0)), "namespace": tried(lambda: call(272, 0x10000000)),
@@ -656,14 +757,14 @@ def probe(service, program, settings=""):
 def probed(request, tmp_path):
     """What a program finds that runs as the service does, in its sandbox."""
     service = request.param
-    return service, probe(service, PROBE)
+    return service, probe(service, PROBE, f"Environment=SERVICE={service}\n")
 
 
 @pytest.mark.parametrize("probed", SERVICES, indirect=True)
 def test_from_inside_nothing_can_be_done_that_need_not(probed):
     service, found = probed
     assert found["uid"] != 0 and found["capabilities"] == "0" * 16
-    for what in ("etc", "usr", "tree", "shadow", "key", "mount", "namespace", "outside", "packet"):
+    for what in ("etc", "run", "shm", "socket", "usr", "tree", "shadow", "key", "mount", "namespace", "outside", "packet"):
         assert found[what] != "done", (service, what)
     is_gateway = service == "gateway"
     assert (found["tickets"] == "done") == is_gateway
@@ -684,13 +785,18 @@ def tried(host):
         return "done"
     except OSError as error:
         return error.__class__.__name__
-print("PROBE " + json.dumps({host: tried(host) for host in ("127.0.0.1", "192.0.2.1")}), flush=True)
+try:
+    socket.create_server(("127.0.0.1", 5999))
+    listens = "done"
+except OSError as error:
+    listens = error.__class__.__name__
+print("PROBE " + json.dumps({host: tried(host) for host in ("127.0.0.1", "192.0.2.1")} | {"listens": listens}), flush=True)
 """
     try:
-        assert probe("gateway", program) == {"127.0.0.1": "done", "192.0.2.1": "TimeoutError"}
+        assert probe("gateway", program) == {"127.0.0.1": "done", "192.0.2.1": "TimeoutError", "listens": "PermissionError"}
         # As docs/operating.md has it for a broker elsewhere.
         found = probe("gateway", program, "IPAddressAllow=192.0.2.1\n")
-        assert found == {"127.0.0.1": "done", "192.0.2.1": "done"}
+        assert found["192.0.2.1"] == "done"
     finally:
         command("ip", "address", "del", "192.0.2.1/32", "dev", "lo")
 

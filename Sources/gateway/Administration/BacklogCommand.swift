@@ -41,8 +41,12 @@ struct BacklogCommand: ParsableCommand {
             case .notFound, .failedPrecondition, .invalidArgument:
                 self.init(error.message, status: EXIT_FAILURE)
             case .unavailable:
+                let installed = "/run/pasarela/gateway-control.sock"
+                let hint =
+                    geteuid() != 0 && path != installed && access(installed, F_OK) == 0
+                    ? "; the one at \(installed) hears root only (sudo)" : ""
                 self.init(
-                    "no gateway answers at \(path) (PASARELA_CONTROL_SOCKET): \(error.message)",
+                    "no gateway answers at \(path) (PASARELA_CONTROL_SOCKET): \(error.message)\(hint)",
                     status: EX_UNAVAILABLE)
             case .deadlineExceeded:
                 self.init(

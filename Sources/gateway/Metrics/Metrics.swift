@@ -26,6 +26,9 @@ final class Metrics: Sendable {
             route: RouteLabel(route), status: StatusLabel(status), duration: duration)
     }
 
+    /// How many requests have been answered.
+    var requestCount: Int { requests.total }
+
     /// All figures in Prometheus's text format.
     ///
     /// - Parameters:

@@ -70,6 +70,13 @@ final class RequestCounters: @unchecked Sendable {
         return sum
     }
 
+    /// All requests counted.
+    var total: Int {
+        RouteLabel.allCases.reduce(0) { total, route in
+            (0..<Self.statuses).reduce(total) { $0 &+ sum(route, $1) }
+        }
+    }
+
     /// Appends the two families.
     func append(to text: inout MetricsText) {
         text.family("pasarela_requests_total", .counter, "Requests answered.")

@@ -22,7 +22,8 @@ struct CursorSeal: Sendable {
     /// The key in the state folder, made at the first start.
     ///
     /// It is written beside its place, flushed, and linked into it, so that a crash leaves no half key and two
-    /// gateways that start at once agree on one.
+    /// gateways that start at once agree on one. A file that is no key is replaced: cursors that are under way then
+    /// count no more, nothing else depends on it.
     static func key(inFolder folder: String) throws(KeyFailure) -> [UInt8] {
         let path = "\(folder)/cursor.key"
         if let key = try read(path) { return key }
@@ -68,9 +69,12 @@ struct CursorSeal: Sendable {
         }
         var key = [UInt8](repeating: 0, count: 33)
         let count = Glibc.read(file, &key, key.count)
+        guard count >= 0 else { throw KeyFailure("read", path) }
         guard count == 32 else {
-            errno = EINVAL
-            throw KeyFailure("not 32 bytes of key", path)
+            guard Glibc.unlink(path) == 0 || errno == ENOENT else {
+                throw KeyFailure("not 32 bytes of key, and unlink", path)
+            }
+            return nil
         }
         return Array(key.prefix(32))
     }
