@@ -732,6 +732,7 @@ def reach(address):
 print("PROBE " + json.dumps({
     "uid": os.getuid(), "capabilities": [l.split()[1] for l in open("/proc/self/status") if l.startswith("CapEff")][0],
     "etc": tried(lambda: write("/etc/x")), "run": tried(lambda: write("/run/lock/x")), "shm": tried(lambda: write("/dev/shm/x")),
+    "planted": tried(lambda: os.symlink("/etc", "/run/pasarela/credentials.new")),
     "socket": tried(lambda: os.chmod("/run/pasarela/" + os.environ["SERVICE"] + ".sock", 0o777)), "usr": tried(lambda: write("/usr/x")), "tree": tried(lambda: write("/srv/pasarela/x")),
     "listing": tried(lambda: os.listdir("/srv/pasarela")), "shadow": tried(lambda: open("/etc/shadow")),
     "key": tried(lambda: open("/etc/pasarela/tls/key.pem")), "tickets": tried(lambda: os.listdir("/var/lib/pasarela")),
@@ -764,7 +765,7 @@ def probed(request, tmp_path):
 def test_from_inside_nothing_can_be_done_that_need_not(probed):
     service, found = probed
     assert found["uid"] != 0 and found["capabilities"] == "0" * 16
-    for what in ("etc", "run", "shm", "socket", "usr", "tree", "shadow", "key", "mount", "namespace", "outside", "packet"):
+    for what in ("etc", "run", "planted", "shm", "socket", "usr", "tree", "shadow", "key", "mount", "namespace", "outside", "packet"):
         assert found[what] != "done", (service, what)
     is_gateway = service == "gateway"
     assert (found["tickets"] == "done") == is_gateway
