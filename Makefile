@@ -35,10 +35,10 @@ static: packages-run require-swift
 		swift build -c release --static-swift-stdlib --scratch-path .build/static --no-color-diagnostics \
 			-Xlinker -s --product $$product; done
 
-install: $(if $(BIN),,static) packages-run ## onto this machine, behind its nginx, as root: PREFIX=/usr/local DESTDIR= PORT=5000 ADDRESS=any HSTS=
+install: $(if $(BIN),packages-server,static) ## onto this machine, behind its nginx, as root: PREFIX=/usr/local DESTDIR= PORT=5000 ADDRESS=any BIN=folder, to build nothing
 	systemd/install install $(call settings,PREFIX DESTDIR BIN PORT ADDRESS HSTS NGINX_USER NGINX_GROUP)
 
-uninstall: ## take it away again; PURGE=yes: configuration, certificate, tickets and users too (never the tree)
+uninstall: ## take it away again; PURGE=yes: configuration, certificate, tickets, log and users too (never the tree)
 	systemd/install uninstall $(call settings,PREFIX DESTDIR PURGE)
 
 # `exec` and --pdeathsig: the supervisor gets the signals that make gets, and does not outlive it.

@@ -11,12 +11,15 @@ final class TestGateway: Sendable {
     let backlog: Backlog
     let daemon: FakeDaemon
     let log: KeptLog
+    /// Stays as long as the backlog that lives in it.
+    private let folder: TemporaryFolder
 
     init(
         tree: String, at url: String, in folder: TemporaryFolder, daemon: FakeDaemon = FakeDaemon(),
         well: [String] = [], _ change: (inout CourierTimes) -> Void = { _ in }
     ) throws {
         self.daemon = daemon
+        self.folder = folder
         log = KeptLog()
         var times = CourierTimes()
         change(&times)

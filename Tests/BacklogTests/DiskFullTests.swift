@@ -95,7 +95,7 @@ import Testing
             } else {
                 Issue.record("a full disk is not told: \(test.backlog.figures().storeState)")
             }
-            #expect(test.log.lines.count { $0.contains("takes no tickets") } == 1)
+            #expect(test.log.lines.count { $0.contains("No ticket is taken") } == 1)
             #expect(test.backlog.figures().accepted == kept.count)
             #expect(test.backlog.figures().waiting["mserv1"] == kept.count)
             // Reading goes on.

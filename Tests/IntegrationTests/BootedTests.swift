@@ -22,17 +22,25 @@ import Testing
     @Test(
         .enabled(if: canBoot() || isInCI, "no systemd can be booted here: the line above says why"))
     func `installed under systemd it starts, stops, reloads and is locked down`() throws {
-        try check()
+        try check("booted_systemd.py")
+    }
+
+    @Test(
+        .enabled(if: canBoot() || isInCI, "no systemd can be booted here: the line above says why"))
+    func `installs, upgrades and uninstalls keep what is the operator's`() throws {
+        try check("booted_install.py")
     }
 
     /// `IPAddressDeny=` works in a unified hierarchy of control groups only, `MemoryMax=` where the machine has it.
     @Test(
         .enabled(if: canBoot() || isInCI, "no systemd can be booted here: the line above says why"))
     func `the gateway reaches no address but those it is given`() throws {
-        try check(["--cgroup=2"], ["-k", "reaches_only"])
+        try check("booted_systemd.py", booting: ["--cgroup=2"], choice: ["-k", "reaches_only"])
     }
 
-    private func check(_ booting: [String] = [], _ choice: [String] = []) throws {
+    private func check(
+        _ file: String, booting: [String] = [], choice: [String] = []
+    ) throws {
         try #require(Self.obstacle == nil, "no systemd can be booted here: \(Self.obstacle ?? "")")
         let rounds = ProcessInfo.processInfo.environment["ROUNDS"] ?? "100"
         let result = try run(
@@ -41,7 +49,7 @@ import Testing
                 "--env=PYTHONDONTWRITEBYTECODE=1", "--env=ROUNDS=\(rounds)",
                 "--bind=\(Repository.folder.path)",
                 Repository.python, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider",
-                "booted_systemd.py",
+                file,
             ] + choice,
             folder: Repository.folder.appending(path: "Tests/Client"), seconds: 1_200)
         print(
