@@ -76,7 +76,7 @@ let package = Package(
         .target(
             name: "Service",
             dependencies: [
-                "Systemd", .product(name: "Logging", package: "swift-log"),
+                "CLinux", "Systemd", "Threads", .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -92,8 +92,9 @@ let package = Package(
         .executableTarget(
             name: "gateway",
             dependencies: [
-                "ArchiveProtocol", "Backlog", "COpenSSL", "FastCGI", "FileModel", "RPC", "RabbitMQ",
-                "Service", "Systemd", "Threads", .product(name: "Logging", package: "swift-log"),
+                "ArchiveProtocol", "Backlog", "CLinux", "COpenSSL", "FastCGI", "FileModel", "RPC",
+                "RabbitMQ", "Service", "Systemd", "Threads",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],

@@ -100,14 +100,18 @@ public final class Backlog: Sendable {
     /// Goes on with another broker, or with the same one by other credentials: what is not confirmed stays in the
     /// outbox, what is not acknowledged comes again. Only where there has been one from the start.
     ///
-    /// - Throws: `broken` where there is no thread for it, or no broker to replace; nothing has changed in the latter case.
+    /// - Throws: `broken` where there is no thread for it (then tickets are not shared until the next change), or no broker to
+    ///   replace (then nothing has changed).
     public func use(_ setup: BrokerSetup) throws(BacklogError) {
         guard let old = current(), let new = makeCourier(setup) else {
             throw BacklogError(.broken, "a broker is taken up at the start only")
         }
         old.stop()
-        courier.withLock { $0 = new }
-        for (service, isWell) in looks.withLock({ $0 }) { new.tell(service, isWell: isWell) }
+        // In one step: what the watch tells meanwhile comes after what it told before.
+        looks.withLock { looks in
+            courier.withLock { $0 = new }
+            for (service, isWell) in looks { new.tell(service, isWell: isWell) }
+        }
         try new.start()
     }
 
@@ -210,8 +214,10 @@ public final class Backlog: Sendable {
     /// are processed from a look that found it well until one that did not, or until it can't be reached.
     public func tell(_ service: String, isWell: Bool) {
         replayer.tell(service, isWell: isWell)
-        looks.withLock { $0[service] = isWell }
-        current()?.tell(service, isWell: isWell)
+        looks.withLock { looks in
+            looks[service] = isWell
+            current()?.tell(service, isWell: isWell)
+        }
     }
 
     /// Own tickets wait for a daemon: it is worth looking often whether it is back.

@@ -10,7 +10,9 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -18,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 // syscall(2) is variadic. glibc 2.36 has no openat2.
@@ -50,6 +53,47 @@ static inline void clinux_name_thread(const char *name) {
 // _GNU_SOURCE only, as accept4.
 static inline int clinux_pipe2(int ends[2], int flags) {
     return (int)syscall(SYS_pipe2, ends, flags);
+}
+
+// sockaddr_un in Swift takes three closures. A name is a path of 1 to 107 bytes, or '@' and an abstract name (unix(7)).
+// The size of its address; 0 with errno where it is none.
+static inline socklen_t clinux_unix_address(struct sockaddr_un *address, const char *name) {
+    size_t length = strlen(name);
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (length == 0 || length >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return 0;
+    }
+    memcpy(address->sun_path, name, length);
+    if (name[0] != '@') return sizeof *address;
+    // An abstract name has no NUL at its end: its length counts.
+    address->sun_path[0] = 0;
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+// bind(2) and connect(2) to such a name: 0, or -1 with errno.
+static inline int clinux_bind_unix(int socket, const char *name) {
+    struct sockaddr_un address;
+    socklen_t size = clinux_unix_address(&address, name);
+    return size == 0 ? -1 : bind(socket, (struct sockaddr *)&address, size);
+}
+
+static inline int clinux_connect_unix(int socket, const char *name) {
+    struct sockaddr_un address;
+    socklen_t size = clinux_unix_address(&address, name);
+    return size == 0 ? -1 : connect(socket, (struct sockaddr *)&address, size);
+}
+
+// Where a Unix socket is bound, with a NUL at its end, into 109 bytes; 0, or -1 where it has no path.
+static inline int clinux_unix_path(int socket, char *path) {
+    struct sockaddr_un address = {0};
+    socklen_t size = sizeof address;
+    if (getsockname(socket, (struct sockaddr *)&address, &size) != 0) return -1;
+    if (address.sun_family != AF_UNIX || address.sun_path[0] != '/') return -1;
+    memcpy(path, address.sun_path, sizeof address.sun_path);
+    path[sizeof address.sun_path] = 0;
+    return 0;
 }
 
 // struct ucred is _GNU_SOURCE only, as accept4: here its like (unix(7)). The user at the other end of a Unix

@@ -130,7 +130,10 @@ final class Connections: Sendable {
 
     /// Accepts one connection, if there is one.
     func acceptOne() -> Acceptance {
-        membership.withLock { membership in
+        var stranger: UInt32?
+        // Told when the lock is free: a line of the log may wait.
+        defer { if let stranger { refused(stranger) } }
+        return membership.withLock { membership in
             guard membership.isListening else { return .done }
             // Several workers are woken for one arrival: who comes late must close nothing for it.
             if membership.vacant.isEmpty {
@@ -159,7 +162,7 @@ final class Connections: Sendable {
                 let user = Descriptors.peerUser(socket)
                 guard let user, peers.contains(user) else {
                     close(socket)
-                    refused(user ?? .max)
+                    stranger = user ?? .max
                     return .done
                 }
             }

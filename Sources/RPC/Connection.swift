@@ -73,31 +73,13 @@ final class Connection: @unchecked Sendable {
     }
 
     private static func connect(to path: String) throws(RPCError) -> CInt {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        let fits = withUnsafeMutableBytes(of: &address.sun_path) { target in
-            guard !bytes.isEmpty, bytes.count < target.count, !bytes.contains(0) else {
-                return false
-            }
-            target.copyBytes(from: bytes)
-            return true
-        }
-        guard fits else {
-            throw RPCError(.unavailable, "a socket's path has 1 to 107 bytes: \(path)")
-        }
         let type =
             CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(AF_UNIX, type, 0)
         guard descriptor >= 0 else {
             throw RPCError(.unavailable, "socket: \(reason(errno))")
         }
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else {
+        guard clinux_connect_unix(descriptor, path) == 0 else {
             let reason = reason(errno)
             close(descriptor)
             throw RPCError(.unavailable, "connection to \(path): \(reason)")

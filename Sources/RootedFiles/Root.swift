@@ -52,11 +52,11 @@ public final class Root: Sendable {
         held = Mutex(try Self.open(path))
     }
 
-    /// The tree at a path, whether it is there yet or not: until then every answer is `treeAbsent`.
+    /// The tree at a path, whether it is there yet or not: until then every answer is `treeAbsent`. Opens nothing yet: a
+    /// disk that hangs holds up who asks for an answer, not who starts.
     public init(awaiting path: String) {
         self.path = path
-        // Why it can't be opened is said when somebody asks for it.
-        held = Mutex(try? Self.open(path))
+        held = Mutex(nil)
     }
 
     /// Looks whether the tree is there.

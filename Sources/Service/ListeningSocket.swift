@@ -1,3 +1,4 @@
+private import CLinux
 private import Glibc
 
 /// A Unix socket that this process listens on, at a path of its own.
@@ -30,7 +31,7 @@ public struct ListeningSocket: Sendable {
     /// - Throws: ``Failure``: the path is too long, is no socket, or another process listens there.
     public init(path: String, mode: Int, backlog: CInt = 1_024) throws(Failure) {
         self.path = path
-        guard var address = sockaddr_un(path: path) else {
+        guard (1...107).contains(path.utf8.count) else {
             throw Failure(description: "\(path): a socket's path has at most 107 bytes")
         }
         let folder = try Self.folder(of: path)
@@ -38,16 +39,12 @@ public struct ListeningSocket: Sendable {
         let lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard lock >= 0, flock(lock, LOCK_EX) == 0 else { throw Self.failure("flock", folder) }
         defer { close(lock) }
-        try Self.removeStale(path, &address)
+        try Self.removeStale(path)
         let listener = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | Self.closeOnExec, 0)
         guard listener >= 0 else { throw Self.failure("socket", path) }
         // The mode is right from the first moment on: no one slips in between bind and chmod.
         let mask = umask(mode_t(0o777 & ~mode))
-        let bound = withUnsafePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(listener, address, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        let bound = clinux_bind_unix(listener, path)
         let bindError = errno
         umask(mask)
         guard bound == 0 else {
@@ -87,9 +84,7 @@ public struct ListeningSocket: Sendable {
         return folder
     }
 
-    private static func removeStale(
-        _ path: String, _ address: inout sockaddr_un
-    ) throws(Failure) {
+    private static func removeStale(_ path: String) throws(Failure) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
@@ -100,29 +95,10 @@ public struct ListeningSocket: Sendable {
         let probe = socket(AF_UNIX, kind, 0)
         guard probe >= 0 else { throw failure("socket", path) }
         defer { close(probe) }
-        let connected = withUnsafePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                connect(probe, address, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        let connected = clinux_connect_unix(probe, path)
         if connected == 0 || errno == EAGAIN {
             throw Failure(description: "\(path): another process listens there")
         }
         if errno == ECONNREFUSED { Glibc.unlink(path) }
-    }
-}
-
-extension sockaddr_un {
-    /// The address of a path; nil where it does not fit.
-    fileprivate init?(path: String) {
-        self.init()
-        sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        let capacity = MemoryLayout.size(ofValue: sun_path)
-        guard !bytes.isEmpty, bytes.count < capacity else { return nil }
-        withUnsafeMutableBytes(of: &sun_path) { place in
-            place.copyBytes(from: bytes)
-            place[bytes.count] = 0
-        }
     }
 }

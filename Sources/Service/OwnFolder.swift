@@ -1,3 +1,4 @@
+private import CLinux
 private import Glibc
 
 /// A folder that a service keeps things in that others must not put there.

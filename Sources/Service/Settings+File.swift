@@ -35,7 +35,8 @@ extension Settings {
             guard parts.count == 2, name.hasPrefix("PASARELA_"), name != Self.fileVariable else {
                 throw Flaw(
                     Self.fileVariable,
-                    "\(path), line \(index + 1): takes PASARELA_NAME=value, got \(line)")
+                    "\(path), line \(index + 1): takes PASARELA_NAME=value; begins with "
+                        + "\(name.prefix(40))")
             }
             environment[String(name)] = Self.unquoted(Self.trimmed(parts[1]))
         }

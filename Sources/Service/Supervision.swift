@@ -1,3 +1,4 @@
+private import CLinux
 private import Glibc
 public import Logging
 private import Synchronization
@@ -39,6 +40,12 @@ public struct Supervision<Configuration>: Sendable {
         _ name: String, path: String, mode: Int, isVital: Bool = true
     ) throws(ListeningSocket.Failure) -> ListeningSocket {
         if let descriptor = sockets.descriptor(named: name) {
+            let place = InheritedSockets.path(of: descriptor)
+            guard place == path else {
+                throw ListeningSocket.Failure(
+                    description: "\(path): systemd listens at \(place ?? "no path") "
+                        + "(ListenStream= of \(name).socket)")
+            }
             if isVital { inheritedPaths.add(path) }
             return ListeningSocket(inherited: descriptor, path: path)
         }

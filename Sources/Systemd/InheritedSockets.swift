@@ -1,3 +1,4 @@
+private import CLinux
 private import Glibc
 private import Threads
 
@@ -51,6 +52,14 @@ public struct InheritedSockets: Sendable {
     /// The socket with a name (`FileDescriptorName=`), if there is one.
     public func descriptor(named name: String) -> CInt? {
         descriptors[name]
+    }
+
+    /// Where a socket is; nil where it has no path.
+    public static func path(of descriptor: CInt) -> String? {
+        var bytes = [CChar](repeating: 0, count: 109)
+        guard clinux_unix_path(descriptor, &bytes) == 0 else { return nil }
+        return String(
+            decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// Takes the connections that come and closes them at once, for a while; where there are no sockets it only waits.

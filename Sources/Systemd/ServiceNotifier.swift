@@ -1,3 +1,4 @@
+private import CLinux
 private import Glibc
 
 /// Tells systemd how the service is (sd_notify(3), "Type=notify" in systemd.service(5)).
@@ -44,7 +45,8 @@ public final class ServiceNotifier: Sendable {
 
     /// What `systemctl status` shows of the service.
     public func status(_ status: String) {
-        send("STATUS=\(Self.line(status))")
+        // Who says it may hold a lock; a supervisor whose queue is full is told the next one.
+        send("STATUS=\(Self.line(status))", flags: CInt(MSG_DONTWAIT))
     }
 
     /// The service is alive: at least once in each ``watchdogInterval(pid:microseconds:)``.
@@ -83,31 +85,14 @@ public final class ServiceNotifier: Sendable {
     }
 
     private static func connected(to address: String) -> CInt {
-        var target = sockaddr_un()
-        target.sun_family = sa_family_t(AF_UNIX)
-        var bytes = Array(address.utf8)
-        guard let first = bytes.first, bytes.count < MemoryLayout.size(ofValue: target.sun_path)
-        else { return -1 }
-        switch first {
-        case UInt8(ascii: "/"): break
-        case UInt8(ascii: "@"): bytes[0] = 0
-        default: return -1
-        }
-        withUnsafeMutableBytes(of: &target.sun_path) { $0.copyBytes(from: bytes) }
+        guard address.hasPrefix("/") || address.hasPrefix("@") else { return -1 }
         let kind = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(AF_UNIX, kind, 0)
         guard descriptor >= 0 else { return -1 }
-        // An abstract name has no NUL at its end, so its length counts.
-        let length = MemoryLayout<sa_family_t>.size + bytes.count + (first == 0x2F ? 1 : 0)
-        let isConnected = withUnsafePointer(to: &target) { target in
-            target.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
-                connect(descriptor, target, socklen_t(length)) == 0
-            }
-        }
         // How long a supervisor may take to read.
         var patience = timeval(tv_sec: 1, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
-        guard isConnected,
+        guard clinux_connect_unix(descriptor, address) == 0,
             setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, size) == 0
         else {
             close(descriptor)

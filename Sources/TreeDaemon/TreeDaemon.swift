@@ -57,15 +57,16 @@ public struct TreeDaemon: Sendable {
         let rpc = RPCServer(handlers: all, configuration: server)
         let socket = try supervision.socket(
             name, path: configuration.socketPath, mode: configuration.socketMode)
-        _ = status()
         try rpc.start(listeningOn: socket.descriptor)
         // The watchdog's question comes by the way that the gateway's do.
         let itself = RPCChannel(unixSocket: configuration.socketPath)
+        // Busy is not hung: behind long searches the question waits, while answers are made.
+        let alive = calls.observer()
         defer { itself.shutdown() }
         try supervision.run(
             "serves \(configuration.rootPath) at \(configuration.socketPath)", status: status,
             log: log,
-            probe: { Self.answers(service, itself) }, apply: reload)
+            probe: { Self.answers(service, itself) || alive.hasMoved() }, apply: reload)
         socket.unlink()
         health.stop()
         rpc.stop(within: Self.stopPatience)
@@ -134,14 +135,18 @@ public struct TreeDaemon: Sendable {
         var level = Logger.Level.info
         if code == .internalError || code == .resourceExhausted || code == .unknown {
             level = .error
-        } else if code != .ok, !configuration.logRequests {
-            guard budget.line() != nil else { return }
+        }
+        var omitted = 0
+        if code != .ok, level == .info, !configuration.logRequests {
+            guard let before = budget.line() else { return }
+            omitted = before
         }
         var metadata: Logger.Metadata = [
             "RPC_METHOD": "\(call.method)", "RPC_GRPC_STATUS_CODE": "\(code.rawValue)",
             "DURATION_US": "\(duration.wholeMicroseconds)",
         ]
         metadata.merge(fields(of: call)) { own, _ in own }
+        if omitted > 0 { metadata["LINES_OMITTED"] = "\(omitted)" }
         let what = code == .ok ? (isSlow ? "slow call" : "call") : "call failed: \(message)"
         log.log(level: level, "\(what)", metadata: metadata)
     }

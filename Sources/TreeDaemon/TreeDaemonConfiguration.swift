@@ -36,7 +36,7 @@ public struct TreeDaemonConfiguration: Sendable {
     /// What counts from a restart on only.
     public static let restartSettings: Set<String> = [
         "PASARELA_RUNTIME_DIR", "PASARELA_MSERV1_SOCKET", "PASARELA_MSERV2_SOCKET",
-        "PASARELA_SOCKET_MODE", "PASARELA_PEERS", "PASARELA_RPC_THREADS",
+        "PASARELA_SOCKET_MODE", "PASARELA_PEERS", "PASARELA_RPC_THREADS", "PASARELA_LOG_LEVEL",
     ]
 
     /// Reads the configuration. A tree that is not there is no flaw of it (``checkTree()``): it may be mounted later.

@@ -21,6 +21,7 @@ struct GatewayCommand: ServiceCommand {
         "PASARELA_PEERS", "PASARELA_WORKERS", "PASARELA_STATE_DIR", "PASARELA_BACKLOG_TICKETS",
         "PASARELA_BACKLOG_BYTES", "PASARELA_TICKET_ATTEMPTS", "PASARELA_TICKET_LIFE",
         "PASARELA_ANSWER_LIFE", "PASARELA_TRACE_LIFE", "PASARELA_REPLAY_RATE",
+        "PASARELA_LOG_LEVEL",
     ]
 
     @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
@@ -81,6 +82,7 @@ struct GatewayCommand: ServiceCommand {
         }
         let tickets = TicketDesk(backlog: backlog, workers: configuration.workers)
         let metrics = Metrics()
+        let workers = configuration.workers
         // A reload makes another; requests under way end with the one that they began with.
         let makeHandler = { (configuration: GatewayConfiguration, log: Logger) in
             let answers = ListAnswers(
@@ -89,7 +91,7 @@ struct GatewayCommand: ServiceCommand {
                 daemons: daemons,
                 lists: ListDesk(
                     answers: answers, tickets: tickets, patience: configuration.patience,
-                    workers: configuration.workers),
+                    workers: workers),
                 tickets: tickets, log: RequestLog(configuration, log), metrics: metrics,
                 metricsAudience: configuration.metricsAudience)
         }
@@ -117,6 +119,7 @@ struct GatewayCommand: ServiceCommand {
         }
         try control.start()
         try responder.start(listeningOn: socket.descriptor)
+        var inUse = configuration.tickets
         try supervision.run(
             "answers at \(configuration.socketPath)",
             status: {
@@ -128,8 +131,7 @@ struct GatewayCommand: ServiceCommand {
             }, log: log,
             probe: { OwnQuestion.isAnswered(at: configuration.socketPath) }
         ) { new, log in
-            try changeBroker(
-                to: new.tickets.backlog.broker, from: configuration, of: backlog, log)
+            try changeBroker(to: new.tickets, from: &inUse, of: backlog, log)
             for daemon in daemons.all { daemon.deadline = new.deadline }
             processor.replace(with: makeProcessor(new, log))
             handler.replace(with: makeHandler(new, log))
@@ -144,14 +146,17 @@ struct GatewayCommand: ServiceCommand {
     /// Another broker, other credentials, another key. To go with a broker instead of without, or the reverse, takes a
     /// restart; all else of the new configuration counts meanwhile.
     private static func changeBroker(
-        to broker: BrokerSetup?, from first: GatewayConfiguration, of backlog: Backlog,
+        to new: TicketConfiguration, from inUse: inout TicketConfiguration, of backlog: Backlog,
         _ log: Logger
     ) throws {
-        guard (broker == nil) == (first.tickets.backlog.broker == nil) else {
+        guard (new.backlog.broker == nil) == (inUse.backlog.broker == nil) else {
             log.warning("from a restart on only: PASARELA_RABBITMQ_URL")
             return
         }
-        if let broker { try backlog.use(broker) }
+        // What is in use goes on without a break.
+        guard let broker = new.backlog.broker, !new.usesSameBroker(as: inUse) else { return }
+        try backlog.use(broker)
+        inUse = new
     }
 
     /// Lets requests in flight end: first by themselves, then by cancelling what they wait for, so that each still

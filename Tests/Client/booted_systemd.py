@@ -412,7 +412,7 @@ def test_a_tree_that_is_missing_at_the_start_is_waited_for():
     try:
         command("systemctl", "restart", "mserv1")
         pid = show("mserv1", "MainPID")
-        assert len(journal("EVENT_NAME=tree_absent", f"_PID={pid}")) == 1
+        until(lambda: len(journal("EVENT_NAME=tree_absent", f"_PID={pid}")) == 1, "the line")
         for _ in range(3):
             assert ask("/listar_archivos")[0] == 503
         assert len(journal("EVENT_NAME=tree_absent", f"_PID={pid}")) == 1
@@ -567,6 +567,14 @@ def test_a_program_that_is_gone_ends_as_failed_and_its_requests_become_tickets()
         command("systemctl", "reset-failed")
         command("systemctl", "start", "mserv1")
     until(lambda: ask(headers["Location"])[0] == 303, "the ticket's answer")
+
+
+def test_a_socket_that_is_configured_elsewhere_is_said_so():
+    with drop_in("mserv2", "[Service]\nEnvironment=PASARELA_MSERV2_SOCKET=/run/pasarela/other.sock\n"):
+        command("systemctl", "restart", "--no-block", "mserv2")
+        line = until(lambda: journal("EVENT_NAME=failed", "_SYSTEMD_UNIT=mserv2.service"), "the line")[-1]
+        assert "/run/pasarela/other.sock: systemd listens at /run/pasarela/mserv2.sock" in line["MESSAGE"]
+        command("systemctl", "stop", "mserv2")
 
 
 def test_a_client_who_sends_nonsense_fills_no_journal():

@@ -27,6 +27,13 @@ struct TicketConfiguration: Sendable {
             broker: try Self.broker(settings, own, key: treeKey))
     }
 
+    /// Whether both mean the same broker, tree, credentials and key.
+    func usesSameBroker(as other: TicketConfiguration) -> Bool {
+        let (own, others) = (backlog.broker, other.backlog.broker)
+        return own?.configuration == others?.configuration && own?.tree == others?.tree
+            && treeKey?.bytes == other.treeKey?.bytes
+    }
+
     private static func treeKey(
         _ settings: Settings, _ own: OwnSettings
     ) throws(Settings.Flaw) -> SecretKey? {

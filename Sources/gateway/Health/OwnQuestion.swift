@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The gateway's question to itself, by the way that nginx's requests come: `GET /salud` as one FastCGI request (FastCGI
@@ -29,11 +30,6 @@ enum OwnQuestion {
     }
 
     private static func connection(to path: String) -> CInt? {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
         let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         let connection = socket(AF_UNIX, kind, 0)
         guard connection >= 0 else { return nil }
@@ -41,12 +37,7 @@ enum OwnQuestion {
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
         setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
-        let isConnected = withUnsafePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(connection, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
-            }
-        }
-        if isConnected { return connection }
+        if clinux_connect_unix(connection, path) == 0 { return connection }
         close(connection)
         return nil
     }
