@@ -42,14 +42,12 @@ public struct ListeningSocket: Sendable {
         try Self.removeStale(path)
         let listener = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | Self.closeOnExec, 0)
         guard listener >= 0 else { throw Self.failure("socket", path) }
-        // The mode is right from the first moment on: no one slips in between bind and chmod.
-        let mask = umask(mode_t(0o777 & ~mode))
-        let bound = clinux_bind_unix(listener, path)
-        let bindError = errno
-        umask(mask)
-        guard bound == 0 else {
-            close(listener)
-            errno = bindError
+        // Linux binds with the socket's own mode, less the umask: so no one slips in before chmod adds what that took. Not
+        // by another umask: it is the process's, and what other threads make meanwhile would have it.
+        guard fchmod(listener, mode_t(mode)) == 0, clinux_bind_unix(listener, path) == 0,
+            chmod(path, mode_t(mode)) == 0
+        else {
+            defer { close(listener) }
             throw Self.failure("bind", path)
         }
         var status = stat()

@@ -45,9 +45,10 @@ extension ServiceCommand {
         ServiceSignals.block()
         DescriptorLimit.raise()
         let name = Self.configuration.commandName ?? "pasarela"
+        let settings: Settings
         let configuration: Configuration
         do throws(Settings.Flaw) {
-            configuration = try Self.readConfiguration()
+            (settings, configuration) = try Self.readConfiguration()
             if checkConfig { try Self.check(configuration) }
         } catch {
             let log = Logger(label: name) { _ in
@@ -76,42 +77,28 @@ extension ServiceCommand {
             LogOutput.handler(identifier: name, level: level)
         }
         log.info("starting, version \(pasarelaVersion)", metadata: .event(.starting))
+        var supervision: Supervision<Configuration>?
         do {
-            try serve(configuration, log)
+            let made = try Supervision<Configuration>(
+                settings, restartSettings: Self.restartSettings,
+                logLevel: { Self.logLevel($0) },
+                read: { () throws(Settings.Flaw) in try Self.readConfiguration() })
+            supervision = made
+            try Self.serve(configuration, log: log, under: made)
+            made.ended()
             log.info("stopped", metadata: .event(.stopped))
-        } catch let error as ExitCode {
-            throw error
         } catch {
             log.critical("\(error)", metadata: .event(.failed))
+            supervision?.turnAway(for: .seconds(2))
             LogOutput.settle()
             throw ExitCode(EXIT_FAILURE)
         }
     }
 
-    private func serve(_ configuration: Configuration, _ log: Logger) throws {
-        let restartSettings = Self.restartSettings
-        let supervision = try Supervision<Configuration>(
-            canReload: Settings.ofProcess()[foreign: Settings.fileVariable] != nil,
-            logLevel: { Self.logLevel($0) },
-            read: { () throws(Settings.Flaw) in try Self.readConfiguration() },
-            restartValues: {
-                let settings = try? Settings.ofProcess().withFile()
-                return settings?.environment.filter { restartSettings.contains($0.key) } ?? [:]
-            })
-        do {
-            try Self.serve(configuration, log: log, under: supervision)
-        } catch {
-            log.critical("\(error)", metadata: .event(.failed))
-            supervision.turnAway(for: .seconds(2))
-            throw ExitCode(EXIT_FAILURE)
-        }
-        supervision.ended()
-    }
-
-    private static func readConfiguration() throws(Settings.Flaw) -> Configuration {
+    private static func readConfiguration() throws(Settings.Flaw) -> (Settings, Configuration) {
         let settings = try Settings.ofProcess().withFile()
         try settings.refuseUnknown()
-        return try Self.configuration(from: settings)
+        return (settings, try Self.configuration(from: settings))
     }
 
     private static func say(_ line: String) {

@@ -10,26 +10,27 @@ public struct Supervision<Configuration>: Sendable {
     private let notifier = ServiceNotifier.ofProcess()
     private let sockets: InheritedSockets
     private let watchdogInterval = ServiceNotifier.watchdogInterval()
-    private let read: @Sendable () throws(Settings.Flaw) -> Configuration
+    private let first: Settings
+    private let restartSettings: Set<String>
     private let logLevel: @Sendable (Configuration) -> Logger.Level
-    private let canReload: Bool
-    /// The settings that count from a restart on: as they were at the start, and as they are now.
-    private let firstRestartValues: [String: String]
-    private let restartValues: @Sendable () -> [String: String]
+    private let read: @Sendable () throws(Settings.Flaw) -> (Settings, Configuration)
     /// Of the sockets that systemd has opened: a service can't make them anew by itself.
     private let inheritedPaths = PathList()
 
+    /// - Parameters:
+    ///   - first: what the service starts with.
+    ///   - restartSettings: those of which the first values count until the end.
+    ///   - read: what there is to start with now.
     init(
-        canReload: Bool, logLevel: @escaping @Sendable (Configuration) -> Logger.Level,
-        read: @escaping @Sendable () throws(Settings.Flaw) -> Configuration,
-        restartValues: @escaping @Sendable () -> [String: String]
+        _ first: Settings, restartSettings: Set<String>,
+        logLevel: @escaping @Sendable (Configuration) -> Logger.Level,
+        read: @escaping @Sendable () throws(Settings.Flaw) -> (Settings, Configuration)
     ) throws(InheritedSockets.Failure) {
-        self.restartValues = restartValues
-        firstRestartValues = restartValues()
-        sockets = try InheritedSockets.ofProcess()
-        self.canReload = canReload
+        self.first = first
+        self.restartSettings = restartSettings
         self.logLevel = logLevel
         self.read = read
+        sockets = try InheritedSockets.ofProcess()
     }
 
     /// The socket of this name that systemd has opened, or else one of the service's own at the path.
@@ -97,6 +98,8 @@ public struct Supervision<Configuration>: Sendable {
         log.info("ready: \(purpose)", metadata: .event(.ready))
         notifier.ready(purpose)
         try status.start()
+        // Without a file there is nothing that could have changed.
+        let canReload = first[foreign: Settings.fileVariable] != nil
         while ServiceSignals.next() == .reload, canReload { reload(status, log, apply) }
         log.info("stopping", metadata: .event(.stopping))
         status.stop()
@@ -109,15 +112,12 @@ public struct Supervision<Configuration>: Sendable {
     ) {
         notifier.reloading()
         do {
-            let configuration = try read()
+            let (settings, configuration) = try read()
             var log = log
             log.logLevel = logLevel(configuration)
             try apply(configuration, log)
             log.notice("reloaded", metadata: .event(.reloaded))
-            let now = restartValues()
-            let waiting = Set(now.keys).union(firstRestartValues.keys).filter {
-                now[$0] != firstRestartValues[$0]
-            }
+            let waiting = restartSettings.filter { settings[foreign: $0] != first[foreign: $0] }
             if !waiting.isEmpty {
                 log.warning("from a restart on only: \(waiting.sorted().joined(separator: ", "))")
             }

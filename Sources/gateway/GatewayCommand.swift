@@ -83,6 +83,7 @@ struct GatewayCommand: ServiceCommand {
         let tickets = TicketDesk(backlog: backlog, workers: configuration.workers)
         let metrics = Metrics()
         let workers = configuration.workers
+        let budget = LineBudget()
         // A reload makes another; requests under way end with the one that they began with.
         let makeHandler = { (configuration: GatewayConfiguration, log: Logger) in
             let answers = ListAnswers(
@@ -92,7 +93,8 @@ struct GatewayCommand: ServiceCommand {
                 lists: ListDesk(
                     answers: answers, tickets: tickets, patience: configuration.patience,
                     workers: workers),
-                tickets: tickets, log: RequestLog(configuration, log), metrics: metrics,
+                tickets: tickets, log: RequestLog(configuration, log, budget: budget),
+                metrics: metrics,
                 metricsAudience: configuration.metricsAudience)
         }
         let handler = Replaceable(makeHandler(configuration, log))
@@ -119,7 +121,8 @@ struct GatewayCommand: ServiceCommand {
         }
         try control.start()
         try responder.start(listeningOn: socket.descriptor)
-        var inUse = configuration.tickets
+        // nil: a change has failed, so none is.
+        var inUse: TicketConfiguration? = configuration.tickets
         try supervision.run(
             "answers at \(configuration.socketPath)",
             status: {
@@ -131,7 +134,8 @@ struct GatewayCommand: ServiceCommand {
             }, log: log,
             probe: { OwnQuestion.isAnswered(at: configuration.socketPath) }
         ) { new, log in
-            try changeBroker(to: new.tickets, from: &inUse, of: backlog, log)
+            try changeBroker(
+                to: new.tickets, from: &inUse, startedWith: configuration.tickets, of: backlog, log)
             for daemon in daemons.all { daemon.deadline = new.deadline }
             processor.replace(with: makeProcessor(new, log))
             handler.replace(with: makeHandler(new, log))
@@ -146,15 +150,17 @@ struct GatewayCommand: ServiceCommand {
     /// Another broker, other credentials, another key. To go with a broker instead of without, or the reverse, takes a
     /// restart; all else of the new configuration counts meanwhile.
     private static func changeBroker(
-        to new: TicketConfiguration, from inUse: inout TicketConfiguration, of backlog: Backlog,
-        _ log: Logger
+        to new: TicketConfiguration, from inUse: inout TicketConfiguration?,
+        startedWith first: TicketConfiguration, of backlog: Backlog, _ log: Logger
     ) throws {
-        guard (new.backlog.broker == nil) == (inUse.backlog.broker == nil) else {
+        guard (new.backlog.broker == nil) == (first.backlog.broker == nil) else {
             log.warning("from a restart on only: PASARELA_RABBITMQ_URL")
             return
         }
+        guard let broker = new.backlog.broker else { return }
         // What is in use goes on without a break.
-        guard let broker = new.backlog.broker, !new.usesSameBroker(as: inUse) else { return }
+        if let inUse, new.usesSameBroker(as: inUse) { return }
+        inUse = nil
         try backlog.use(broker)
         inUse = new
     }

@@ -10,7 +10,7 @@ struct RequestLog: Sendable {
     private let logsAll: Bool
     private let budget: LineBudget
 
-    init(_ configuration: GatewayConfiguration, _ log: Logger, budget: LineBudget = LineBudget()) {
+    init(_ configuration: GatewayConfiguration, _ log: Logger, budget: LineBudget) {
         self.budget = budget
         self.log = log
         slowRequest = configuration.slowRequest

@@ -45,7 +45,8 @@ import Threads
         try node.again()
         try #require(try a.reaches(.answered, id))
         #expect(a.isConnected() && b.isConnected())
-        #expect(a.log.lines.count { $0.contains("RabbitMQ can't be used") } == 1)
+        #expect(
+            a.log.lines.count { $0.contains("RabbitMQ can't be used") } == 1, "\(a.log.lines)")
         #expect(a.log.lines.count { $0.contains("RabbitMQ is in use") } == 1)
     }
 

@@ -22,6 +22,33 @@ import Threads
         }
     }
 
+    /// How a database stands, as it was told.
+    private final class Told: Sendable {
+        private let all = Mutex<[StoreState]>([])
+        var states: [StoreState] { all.withLock { $0 } }
+        func add(_ state: StoreState) { all.withLock { $0.append(state) } }
+    }
+
+    private func startedStore(telling told: Told) throws -> TicketStore {
+        let store = try TicketStore(
+            folder: path, limits: TicketLimits(), now: { 1 }, told: { told.add($0) }
+        ) { _, _ in }
+        try store.start()
+        return store
+    }
+
+    /// Accepts a ticket, in a transaction that fails where a code is given.
+    private func accept(
+        on store: TicketStore, failingWith code: ResultCode? = nil
+    ) throws(BacklogError) {
+        let id = TicketID()
+        try store.change { ledger throws(StoreFault) in
+            try ledger.apply(
+                .accept(id, service: "mserv1", request: [1], answerBytes: 0), to: id, now: 1)
+            if let code { throw StoreFault(code, "as if") }
+        }
+    }
+
     @Test func `the settings that make a commit durable are read back`() throws {
         let queue = try TicketDatabase.open(file)
         try queue.writeWithoutTransaction { (database: Database) throws in
@@ -196,21 +223,14 @@ import Threads
             }
         ) { _, _ in }
         try store.start()
-        let accept: @Sendable (ResultCode?) throws(BacklogError) -> Void = {
-            code throws(BacklogError) in
-            let id = TicketID()
-            try store.change { ledger throws(StoreFault) in
-                try ledger.apply(
-                    .accept(id, service: "mserv1", request: [1], answerBytes: 0), to: id, now: 1)
-                if let code { throw StoreFault(code, "as if") }
-            }
-        }
-        try accept(nil)
-        #expect { try accept(.SQLITE_IOERR_READ) } throws: {
+        try accept(on: store)
+        #expect { try accept(on: store, failingWith: .SQLITE_IOERR_READ) } throws: {
             ($0 as? BacklogError)?.code == .broken
         }
-        #expect { try accept(.SQLITE_IOERR_WRITE) } throws: { ($0 as? BacklogError) != nil }
-        #expect(eventually { (try? accept(nil)) != nil })
+        #expect { try accept(on: store, failingWith: .SQLITE_IOERR_WRITE) } throws: {
+            ($0 as? BacklogError) != nil
+        }
+        #expect(eventually { (try? accept(on: store)) != nil })
         #expect(try store.read { $0.totals.ownWaiting } == 2)
         #expect(failures.load(ordering: .relaxed) >= 1)
         store.stop()
@@ -219,32 +239,21 @@ import Threads
     @Test func `nothing is promised while the file is taken away, and it is back when the file is`()
         throws
     {
-        let told = Mutex<[StoreState]>([])
-        let store = try TicketStore(
-            folder: path, limits: TicketLimits(), now: { 1 },
-            told: { state in told.withLock { $0.append(state) } }
-        ) { _, _ in }
-        try store.start()
-        let accept: @Sendable () throws(BacklogError) -> Void = { () throws(BacklogError) in
-            let id = TicketID()
-            _ = try store.change { ledger throws(StoreFault) in
-                try ledger.apply(
-                    .accept(id, service: "mserv1", request: [1], answerBytes: 0), to: id, now: 1)
-            }
-        }
-        try accept()
+        let told = Told()
+        let store = try startedStore(telling: told)
+        try accept(on: store)
         try #require(rename(file, file + ".away") == 0)
         for other in [false, true] {
             if other { try Data().write(to: URL(filePath: file)) }
-            #expect { try accept() } throws: { ($0 as? BacklogError)?.code == .broken }
+            #expect { try accept(on: store) } throws: { ($0 as? BacklogError)?.code == .broken }
         }
         // What there is can be read.
         #expect(try store.read { $0.totals.ownWaiting } == 1)
         try #require(rename(file + ".away", file) == 0)
-        try accept()
+        try accept(on: store)
         #expect(try store.read { $0.totals.ownWaiting } == 2)
         store.stop()
-        #expect(told.withLock { $0.count } == 1)
+        #expect(told.states.count == 1)
         let again = try TicketStore(folder: path, limits: TicketLimits(), now: { 1 }) { _, _ in }
         #expect(again.totalsAtStart.ownWaiting == 2)
         again.stop()
@@ -337,12 +346,8 @@ import Threads
     }
 
     @Test func `damage that is met when it is read is told once, and stays`() throws {
-        let told = Mutex<[StoreState]>([])
-        let store = try TicketStore(
-            folder: path, limits: TicketLimits(), now: { 1 },
-            told: { state in told.withLock { $0.append(state) } }
-        ) { _, _ in }
-        try store.start()
+        let told = Told()
+        let store = try startedStore(telling: told)
         for _ in 0..<3 {
             #expect(throws: BacklogError.self) {
                 try store.read { _ throws(StoreFault) in
@@ -352,8 +357,7 @@ import Threads
             _ = try store.read { $0.totals }
         }
         store.stop()
-        let said = told.withLock { $0 }
-        #expect(said == [.broken("\(file): as if (SQLite 11)")])
+        #expect(told.states == [.broken("\(file): as if (SQLite 11)")])
     }
 
     @Test func `how the database stands is told when it changes, not each second`() {

@@ -63,10 +63,8 @@ def laid():
     return {path: path.lstat().st_mtime_ns for place in places for path in Path(place).rglob("*") if not path.is_dir()}
 
 
-@pytest.fixture
-def site_lines():
-    """Writes a file of the operator's in site.d; gone at the end."""
-    file = SETTINGS / "site.d" / "test.conf"
+def lines_of_nginx(file):
+    """Gives a function that writes a file which nginx reads; gone at the end."""
 
     def write(text):
         file.write_text(text)
@@ -75,20 +73,18 @@ def site_lines():
     yield write
     file.unlink(missing_ok=True)
     reload_nginx()
+
+
+@pytest.fixture
+def site_lines():
+    """The operator's, in site.d."""
+    yield from lines_of_nginx(SETTINGS / "site.d" / "test.conf")
     served()
 
 
 @pytest.fixture
 def other_site():
-    file = Path("/etc/nginx/conf.d/other.conf")
-
-    def write(text):
-        file.write_text(text)
-        reload_nginx()
-
-    yield write
-    file.unlink(missing_ok=True)
-    reload_nginx()
+    yield from lines_of_nginx(Path("/etc/nginx/conf.d/other.conf"))
 
 
 def test_an_upgrade_keeps_what_was_chosen():

@@ -1,10 +1,10 @@
 import Glibc
 import Service
+import Synchronization
 import TestSupport
 import Testing
 
-// Serialized: making a socket sets the process's umask for a moment.
-@Suite(.serialized) struct ListeningSocketTests {
+@Suite struct ListeningSocketTests {
     private let folder: TemporaryFolder
     private let path: String
 
@@ -50,14 +50,47 @@ import Testing
     }
 
     @Test(arguments: [0o600, 0o660, 0o666, 0o777])
-    func `its mode is exactly what was asked for, and the umask is as before`(mode: Int) throws {
-        let before = umask(0o022)
-        umask(before)
+    func `its mode is exactly what was asked for`(mode: Int) throws {
         let socket = try ListeningSocket(path: path, mode: mode)
         defer { close(socket.descriptor) }
         #expect(status(path).map { Int($0.st_mode) & 0o7777 } == mode)
-        let after = umask(before)
-        #expect(after == before)
+    }
+
+    /// It is the whole process's: a folder that another thread makes meanwhile would have it.
+    @Test func `while sockets are made the umask is as it was`() throws {
+        let isDone = Atomic(0)
+        let changes = Atomic(0)
+        let failures = Atomic(0)
+        let makers = (0..<4).map { [path] maker in
+            {
+                @Sendable in
+                for number in 0..<200 {
+                    do {
+                        let place = "\(path).\(maker).\(number)"
+                        close(try ListeningSocket(path: place, mode: 0o600).descriptor)
+                    } catch {
+                        failures.add(1, ordering: .relaxed)
+                    }
+                }
+                isDone.add(1, ordering: .relaxed)
+            }
+        }
+        let folder = "\(folder.path)/made"
+        let watcher = {
+            @Sendable in
+            while isDone.load(ordering: .relaxed) < 4 {
+                var status = stat()
+                guard mkdir(folder, 0o700) == 0, stat(folder, &status) == 0,
+                    status.st_mode & 0o777 == 0o700, rmdir(folder) == 0
+                else {
+                    changes.add(1, ordering: .relaxed)
+                    rmdir(folder)
+                    continue
+                }
+            }
+        }
+        concurrently(makers + [watcher])
+        #expect(changes.load(ordering: .relaxed) == 0 && failures.load(ordering: .relaxed) == 0)
     }
 
     @Test func `a socket that nobody listens on any more is replaced`() throws {

@@ -43,7 +43,7 @@ final class Courier: TicketCourier {
         } catch {
             stop()
             throw BacklogError(
-                .broken, "no thread for the courier: \(error.call) \(error.errorNumber)")
+                .broken, "the courier: \(error)")
         }
     }
 

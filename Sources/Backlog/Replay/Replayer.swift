@@ -42,7 +42,7 @@ final class Replayer: Sendable {
                     threads.update(waking: .none) { $0.append(thread) }
                 } catch {
                     throw BacklogError(
-                        .broken, "no thread for the replay: \(error.call) \(error.errorNumber)")
+                        .broken, "the replay: \(error)")
                 }
             }
         }

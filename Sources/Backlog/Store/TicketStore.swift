@@ -133,7 +133,7 @@ final class TicketStore: Sendable {
         } catch {
             waiting.update(waking: .none) { $0.life = .new }
             throw BacklogError(
-                .broken, "no thread for the backlog: \(error.call) \(error.errorNumber)")
+                .broken, "the backlog: \(error)")
         }
     }
 
@@ -234,16 +234,18 @@ final class TicketStore: Sendable {
         var nextSweep = MonotonicClock.now
         while true {
             guard var jobs = nextJobs(until: nextSweep) else { return .stopped }
-            if MonotonicClock.now >= nextSweep {
-                let sweep = isGone(file) == nil ? sweepJob(ledger) : []
+            let isSweepDue = MonotonicClock.now >= nextSweep
+            let gone = isSweepDue || jobs.contains(where: \.isChange) ? isGone(file) : nil
+            if isSweepDue {
+                let sweep = gone == nil ? sweepJob(ledger) : []
                 // Much may have expired: the rest soon, with others' changes between.
                 let isIdle = sweep.isEmpty || health.isFull
                 nextSweep =
                     MonotonicClock.now + (isIdle ? Self.sweepInterval : Self.sweepAgainInterval)
                 jobs += sweep
             }
-            if let error = jobs.contains(where: \.isChange) ? isGone(file) : nil {
-                for job in jobs where job.isChange { job.finish(ledger.desk, error) }
+            if let gone {
+                for job in jobs where job.isChange { job.finish(ledger.desk, gone) }
                 jobs.removeAll(where: \.isChange)
             }
             if let fault = handle(jobs, ledger) { return .broken(fault.error(at: path)) }
