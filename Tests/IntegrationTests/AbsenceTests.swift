@@ -14,6 +14,7 @@ import Testing
     ) throws {
         try withRunningPasarela { pasarela in
             #expect(try pasarela.curl(daemon.target).status == 200)
+            try pasarela.awaitLife(1, of: daemon.part)
             pasarela.end(daemon.part, by: signal)
             let absent = try pasarela.curl(daemon.target)
             #expect(absent.status == 503)
@@ -33,9 +34,7 @@ import Testing
             let socket = "\(pasarela.runtimeFolder)/\(daemon.part.rawValue).sock"
             if signal == SIGTERM { #expect(!FileManager.default.fileExists(atPath: socket)) }
             try pasarela.start(daemon.part)
-            try wait(for: "the daemon") {
-                try pasarela.log(of: daemon.part).components(separatedBy: " ready: ").count == 3
-            }
+            try pasarela.awaitLife(2, of: daemon.part)
             let back = try pasarela.curl(daemon.target)
             #expect(back.status == 200)
             #expect(back.seconds < 0.2)
@@ -109,6 +108,8 @@ import Testing
 
     @Test func `an absent gateway is a 503 of nginx, and its return is seen at once`() throws {
         try withRunningPasarela { pasarela in
+            // It answers a moment before it says so.
+            try pasarela.awaitLife(1, of: .gateway)
             pasarela.end(.gateway, by: SIGKILL)
             let absent = try pasarela.curl("/listar_archivos")
             #expect(absent.status == 503)
@@ -116,9 +117,7 @@ import Testing
             #expect(absent.headers["retry-after"] == "1")
             #expect(absent.body.contains("servicio_ausente"))
             try pasarela.start(.gateway)
-            try wait(for: "the gateway") {
-                try pasarela.log(of: .gateway).components(separatedBy: " ready: ").count == 3
-            }
+            try pasarela.awaitLife(2, of: .gateway)
             let back = try pasarela.curl("/listar_archivos")
             #expect(back.status == 200)
             #expect(back.seconds < 0.2)

@@ -136,6 +136,13 @@ final class RunningPasarela: Sendable {
         String(decoding: try Data(contentsOf: logFile(of: part)), as: UTF8.self)
     }
 
+    /// Waits until a part has said that it is ready, for the `count`th time.
+    func awaitLife(_ count: Int, of part: Part) throws {
+        try wait(for: "\(part) to be ready") {
+            try log(of: part).components(separatedBy: " ready: ").count > count
+        }
+    }
+
     /// Ends all parts and removes the folder.
     func stop() {
         for part in Part.allCases.reversed() { end(part) }
