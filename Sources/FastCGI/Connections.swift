@@ -218,6 +218,11 @@ final class Connections: Sendable {
         Peer(slot: slots[held.index], generation: held.generation)
     }
 
+    /// How long one write may wait from now on.
+    func limitWrites(of held: Held, to time: Duration) {
+        sockets.limit(held.descriptor, write: time)
+    }
+
     /// Tells requests under way of peers that go, until the threads are to end. For one thread.
     func tellFarewells() {
         while true {

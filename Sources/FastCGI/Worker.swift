@@ -73,7 +73,7 @@ struct Worker: ~Copyable {
         head.removeAll(keepingCapacity: true)
         response.appendHead(to: &head)
         guard request.writer.write(head),
-            !response.hasBody(answering: received.method) || writeBody(of: response)
+            !response.hasBody(answering: received.method) || writeBody(of: response, to: held)
         else {
             request.abandon()
             return false
@@ -81,8 +81,10 @@ struct Worker: ~Copyable {
         return request.finish() && !records.hasMore
     }
 
-    private func writeBody(of response: Response) -> Bool {
+    private func writeBody(of response: Response, to held: Connections.Held) -> Bool {
         guard let stream = response.stream else { return request.writer.write(response.body) }
+        connections.limitWrites(of: held, to: configuration.streamWriteTimeout)
+        defer { connections.limitWrites(of: held, to: configuration.writeTimeout) }
         return stream(BodyWriter(out: request.writer))
     }
 

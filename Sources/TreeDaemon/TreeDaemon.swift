@@ -109,7 +109,8 @@ public struct TreeDaemon: Sendable {
         defer { calls.add() }
         do throws(RPCError) {
             let result = try answer()
-            note(call, .ok, "", start)
+            // Whoever has left did not get it.
+            note(call, call.isCancelled ? .cancelled : .ok, "", start)
             return result
         } catch {
             note(call, error.code, error.message, start)
@@ -131,6 +132,8 @@ public struct TreeDaemon: Sendable {
     ) {
         let duration = ContinuousClock.now - start
         let isSlow = duration >= configuration.slowRequest
+        // Clients leave all the time.
+        guard code != .cancelled || configuration.logRequests else { return }
         guard code != .ok || isSlow || configuration.logRequests else { return }
         var level = Logger.Level.info
         if code == .internalError || code == .resourceExhausted || code == .unknown {
@@ -147,7 +150,12 @@ public struct TreeDaemon: Sendable {
         ]
         metadata.merge(fields(of: call)) { own, _ in own }
         if omitted > 0 { metadata["LINES_OMITTED"] = "\(omitted)" }
-        let what = code == .ok ? (isSlow ? "slow call" : "call") : "call failed: \(message)"
+        let what =
+            switch code {
+            case .ok: isSlow ? "slow call" : "call"
+            case .cancelled: "call given up by the client"
+            default: "call failed: \(message)"
+            }
         log.log(level: level, "\(what)", metadata: metadata)
     }
 }
