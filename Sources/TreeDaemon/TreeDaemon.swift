@@ -109,8 +109,11 @@ public struct TreeDaemon: Sendable {
         defer { calls.add() }
         do throws(RPCError) {
             let result = try answer()
-            // Whoever has left did not get it.
-            note(call, call.isCancelled ? .cancelled : .ok, "", start)
+            // Whoever has left did not get it. Exactly only where it will be told: that takes a system call.
+            let isLeft =
+                configuration.logRequests
+                ? call.waitUntilCancelled(for: .zero) : call.isCancelled
+            note(call, isLeft ? .cancelled : .ok, "", start)
             return result
         } catch {
             note(call, error.code, error.message, start)

@@ -82,7 +82,7 @@ struct GatewayConfiguration: Sendable {
             "PASARELA_WORKERS", fallback: 128, in: 1...256,
             purpose: "requests that are carried at the same time")
         let streams = Setting.integer(
-            "PASARELA_STREAMS", fallback: 16, in: 1...256,
+            "PASARELA_STREAMS", fallback: 16, in: 1...32,
             purpose: "whole lists that are streamed at the same time")
         let streamLife = Setting.seconds(
             "PASARELA_STREAM_LIFE", fallback: "3600", in: 1...86_400,

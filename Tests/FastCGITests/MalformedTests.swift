@@ -83,7 +83,7 @@ internal import Testing
             client.finishSending()
             #expect(try client.receiveToEnd().isEmpty, "cut after \(count)")
         }
-        #expect(try running.openSockets() == 1)
+        #expect(try running.settles(atOpenSockets: 1))
         #expect(try running.client().get("/").text == "GET / -")
     }
 
