@@ -52,10 +52,11 @@ def new_address():
 class Front:
     """An nginx of the test's own in front of a gateway's socket.
 
-    `words` are nginx/render's; each of `times`, a directive with its value as shipped, gets the value SHORT.
+    `words` are nginx/render's; each of `times`, a directive with its value as shipped, gets the value SHORT; `others` is of
+    the same kind, {directive with its value: as it is to be}.
     """
 
-    def __init__(self, place, name, gateway, *words, own=None, times=()):
+    def __init__(self, place, name, gateway, *words, own=None, times=(), others=()):
         self.place, self.port = f"{place}/{name}", free_port()
         os.makedirs(f"{self.place}/nginx")
         self.certificate, key = certificate(place)
@@ -67,9 +68,9 @@ class Front:
             [str(REPOSITORY / "nginx" / "render"), f"PREFIX={self.place}/nginx", f"CERTIFICATE={self.certificate}",
              f"KEY={key}", f"GATEWAY_SOCKET={gateway}", f"PORT={self.port}", f"WWW={place}/a/www", "WORKERS=2", *words],
             check=True, capture_output=True, text=True).stdout
-        for directive in times:
+        for directive, changed in [*((each, f"{each.split()[0]} {SHORT}") for each in times), *dict(others).items()]:
             assert text.count(f" {directive};\n") == 1, directive
-            text = text.replace(f" {directive};\n", f" {directive.split()[0]} {SHORT};\n")
+            text = text.replace(f" {directive};\n", f" {changed};\n")
         with open(f"{self.place}/nginx.conf", "w", encoding="utf-8") as file:
             file.write(text)
         environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
@@ -578,6 +579,17 @@ def test_who_says_nothing_is_let_go(hasty, address):
     begun = time.monotonic()
     with plain(front.port, address) as silent, secure(front, address) as shaken:
         assert ends_in_time(silent, begun) == b"" and ends_in_time(shaken, begun) == b""
+
+
+def test_connections_that_are_not_used_keep_nobody_out(world, place, address):
+    with Front(place, "small", f"{world.runtime}/gateway.sock", others={"worker_connections 4096": "worker_connections 32"}) as front, \
+            contextlib.ExitStack() as stack:
+        for _ in range(150):
+            idle = stack.enter_context(secure(front, address))
+            send(idle, "GET /salud HTTP/1.1", "Host: localhost")
+            assert answer_on(idle, b"/salud").status == 200
+        for _ in range(10):
+            assert ask(front, new_address()).status == 200
 
 
 def test_headers_have_to_be_there_in_time_as_a_whole(hasty, address):
