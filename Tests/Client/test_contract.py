@@ -469,7 +469,7 @@ CODES = ["parametro_desconocido", "parametro_repetido", "valor_invalido", "curso
          "metodo_no_permitido", "no_aceptable", "error_interno", "servicio_ausente", "sobrecarga",
          "plazo_vencido", "peticion_invalida", "cuerpo_demasiado_grande", "uri_demasiado_larga",
          "cabeceras_demasiado_grandes", "precondicion_fallida", "no_implementado",
-         "version_http_no_admitida"]
+         "version_http_no_admitida", "demasiadas_solicitudes"]
 ROWS = ROUTES + METHODS + PARAMETERS + RUTAS + SEARCHES + PAGES + NEGOTIATION
 
 
