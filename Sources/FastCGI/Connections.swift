@@ -276,6 +276,9 @@ final class Connections: Sendable {
     private func drop(_ index: Int, _ membership: inout Membership) {
         let descriptor = slots[index].descriptor
         slots[index].vacate()
+        // A worker inside epoll_wait(2) that has just looked at the connection may hold the kernel's last reference to
+        // it, for as long as it sleeps there (seen with Linux 6.18): after close(2) alone the peer would wait for an end.
+        shutdown(descriptor, CInt(SHUT_RDWR))
         close(descriptor)
         membership.vacant.append(index)
         resume(&membership)
