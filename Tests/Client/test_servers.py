@@ -1,4 +1,4 @@
-"""The same gateway behind other web servers, configured as docs/web-servers.md shows: what comes out is what it says itself."""
+"""The same gateway behind other web servers, configured as docs/web-servers.md shows: they pass on what it says."""
 
 import os
 import re
@@ -148,16 +148,17 @@ REFUSED = {"apache": BROKEN | {"/../salud"}, "lighttpd": set(), "caddy": BROKEN,
 
 
 @pytest.mark.parametrize("asked", [
-    "/", "/?", "/?x", "/salud", "/salud?x=1", "/salud/listo", "/salud/", "//salud", "/./salud", "/x/../salud", "/../salud",
-    "/%73alud", "/sal%75d", "/salud%2F", "/salud%00", "/%ff", "/%zz", "/%", "/salud;x", "/salud%3Fx", "/no/hay", "/openapi.json",
-    "/problemas/no_existe", "/problemas/no%5Fexiste", "/problemas/nada", "/solicitudes/0", "/solicitudes/%2F",
-    "/solicitudes//resultado", "/solicitudes/%C3%B1", L, L + "?", L + "?&", L + "?ruta", L + "?ruta=", L + "?ruta=/&",
+    "/", "/?", "/?x", "/salud", "/salud?x=1", "/salud/listo", "/salud/", "//salud", "/./salud", "/x/../salud",
+    "/../salud", "/%73alud", "/sal%75d", "/salud%2F", "/salud%00", "/%ff", "/%zz", "/%", "/salud;x", "/salud%3Fx",
+    "/no/hay", "/openapi.json", "/problemas/no_existe", "/problemas/no%5Fexiste", "/problemas/nada",
+    "/solicitudes/0", "/solicitudes/%2F", "/solicitudes//resultado", "/solicitudes/%C3%B1", L, L + "?", L + "?&", L + "?ruta", L + "?ruta=", L + "?ruta=/&",
     L + "?ruta=%2F", L + "?ruta=//", L + "?ruta=/./carpeta-1", L + "?ruta=/carpeta-1/../carpeta-2", L + "?ruta=%2e%2e",
     L + "?ruta=/%00", L + "?ruta=%", L + "?ruta=%zz", L + "?ruta=/con+espacio", L + "?ruta=/con%20espacio",
     L + "?ruta=/a%2520b", L + "?ruta=/carpeta-1&ruta=/", L + "?%72uta=/carpeta-1", L + "?ruta=/carpeta-1?x", L + "?x=y",
-    L + "?ruta=/a;b", L + "?ruta=/%EF%BF%BD", L + "?ruta=/%C3%28", S + "?q=%22f1-1%22&ruta=/carpeta-1", S + "?q=f1+-f1-1*",
-    S + "?q=*%0A*", S + "?q=a%7Cb", S + "?q=%00", L + "?cursor=x", L + "?limite=0", L + "?ruta=/carpeta-1&limite=1&total=no",
-    "/index.php", "/.htaccess", "/server-status", "/cgi-bin/x", "/~root", "/a.fcgi",
+    L + "?ruta=/a;b", L + "?ruta=/%EF%BF%BD", L + "?ruta=/%C3%28", S + "?q=%22f1-1%22&ruta=/carpeta-1",
+    S + "?q=f1+-f1-1*", S + "?q=*%0A*", S + "?q=a%7Cb", S + "?q=%00", L + "?cursor=x", L + "?limite=0",
+    L + "?ruta=/carpeta-1&limite=1&total=no", "/index.php", "/.htaccess", "/server-status", "/cgi-bin/x", "/~root",
+    "/a.fcgi",
 ])
 def test_whatever_is_asked_the_answer_is_the_gateways(server, client, asked):
     answer, expected = client.ask(asked, checked=False), direct(server, asked)
@@ -356,14 +357,14 @@ def test_a_cgi_client_is_answered(world):
     for variables, expected in (
             ({}, b'{"estado":"bien"}'),
             ({"REQUEST_URI": L + "?ruta=/%FF%FE&limite=1"}, b'"ruta_codificada":"/%FF%FE"'),
-            ({"REQUEST_URI": None, "SCRIPT_NAME": L, "PATH_INFO": "", "QUERY_STRING": "ruta=/a%252520b"}, b'"no_existe"'),
+            ({"REQUEST_URI": None, "SCRIPT_NAME": L, "PATH_INFO": "", "QUERY_STRING": "ruta=/a%25b"}, b'"no_existe"'),
             ({"REQUEST_URI": None, "SCRIPT_NAME": "", "PATH_INFO": L, "QUERY_STRING": "ruta=/a%2520b"}, b'"a%20b"'),
             ({"REQUEST_METHOD": "POST"}, b'"metodo_no_permitido"'),
             ({"HTTP_ACCEPT_LANGUAGE": "en", "REQUEST_URI": "/nada"}, b"Content-Language: en")):
         line = " ".join(word for word in command.split() if word.partition("=")[0] not in variables)
         given = {name: value for name, value in variables.items() if value is not None}
-        done = subprocess.run(["sh", "-c", line], env={"PATH": os.environ["PATH"], **given}, capture_output=True, timeout=20,
-                              stdin=subprocess.DEVNULL, check=True)
+        done = subprocess.run(["sh", "-c", line], env={"PATH": os.environ["PATH"], **given}, capture_output=True,
+                              timeout=20, stdin=subprocess.DEVNULL, check=True)
         head, _, body = done.stdout.partition(b"\r\n\r\n")
         assert head.startswith(b"Status: ") and expected in done.stdout, (variables, done)
         assert int(re.search(rb"Content-Length: (\d+)", head)[1]) == len(body)
