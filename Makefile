@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build static install uninstall run run-check test lint format proto chaos bench clean require-swift
+.PHONY: help build static install uninstall run run-check test lint format proto chaos fuzz bench clean require-swift
 
 help: ## this list
 	@echo 'Pasarela. make TARGET [NAME=VALUE…]:'
@@ -75,6 +75,9 @@ proto: packages-lint packages-run require-swift ## generate the code of all Prot
 
 chaos: packages-test build .venv/complete ## kill, stop and cut everything for SECONDS=60, and count what was lost; SEED=number repeats a run
 	.venv/bin/python Tests/Client/chaos.py --bin .build/release $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+fuzz: packages-run require-swift ## make up bytes for the gateway's FastCGI socket for SECONDS=60, by libFuzzer; SEED=number
+	Tests/Fuzz/run $(if $(SECONDS),SECONDS=$(SECONDS)) $(if $(SEED),SEED=$(SEED))
 
 bench: packages-bench build .venv/bench ## ours beside the peers: speed, CPU, memory
 	Tests/Benchmarks/run
