@@ -26,6 +26,11 @@ struct ListAnswers: Sendable {
                 json: PageJSON.bytes(
                     page, parameters, cursor: cursor, language: request.language),
                 language: request.language)
+        case .ndjson, .text:
+            answer = Answer(
+                lines: ListLines.page(
+                    page, parameters, as: request.form, cursor: cursor, language: request.language),
+                as: request.form, language: request.language)
         case .html:
             answer = Answer(
                 html: ListPage.bytes(
@@ -55,7 +60,10 @@ struct ListAnswers: Sendable {
         daemons.daemon(of: request.endpoint)
     }
 
-    private func place(of parameters: ListParameters) throws(Problem) -> ListPosition? {
+    /// The place of the request's cursor.
+    ///
+    /// - Throws: ``Problem`` where it is none, or of another list.
+    func place(of parameters: ListParameters) throws(Problem) -> ListPosition? {
         guard let cursor = parameters.cursor else { return nil }
         guard let place = seal.open(cursor, of: parameters.identity) else {
             throw Problem(.invalidCursor, parameter: "cursor")

@@ -53,4 +53,32 @@ final class Daemons: Sendable {
             }
         }
     }
+
+    /// The whole list that a request asks for, and its first piece: where there is one, the answer can be begun.
+    ///
+    /// - Parameters:
+    ///   - place: what it starts behind.
+    ///   - silence: how long the daemon may say nothing.
+    ///   - life: how long the whole stream may take.
+    func stream(
+        _ parameters: ListParameters, after place: ListPosition?, for request: RequestIdentity,
+        silence: Duration, life: Duration, cancellation: RPCCancellation
+    ) throws(Problem) -> (EntryStream, StreamPiece) {
+        try daemon(of: parameters.endpoint).open(for: request, life: life) {
+            (channel, metadata, deadline) throws(RPCError) in
+            let order = parameters.streamOrder(after: place)
+            let stream =
+                switch parameters.endpoint {
+                case .list:
+                    try ListingProtocol.stream(
+                        parameters.query, in: order, from: channel, metadata: metadata,
+                        deadline: deadline, cancellation: cancellation)
+                case .search:
+                    try SearchProtocol.stream(
+                        parameters.query, text: parameters.text, in: order, from: channel,
+                        metadata: metadata, deadline: deadline, cancellation: cancellation)
+                }
+            return (stream, try stream.next(within: silence))
+        }
+    }
 }
