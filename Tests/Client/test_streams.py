@@ -236,7 +236,7 @@ FORM = [
         "application/ndjson", "application/jsonl", "text/csv", "application/x-ndjson;q=0, text/plain;q=0",
         "*/*, application/*;q=0, text/*;q=0", "application/x-ndjson;q=0")],
     *[negotiated(accept, 406, path) for accept in (NDJSON, TEXT, f"{TEXT}, {NDJSON}")
-      for path in ("/problemas/no_existe", UNKNOWN, UNKNOWN + "/resultado")],
+      for path in ("/problemas/no_existe", UNKNOWN)],
     *[Row(f"{path} has a form of its own, whatever is accepted ({accept})", path, headers={"Accept": accept},
           also=kind(expected)) for accept in (NDJSON, TEXT)
       for path, expected in (("/", HTML), ("/salud", JSON), ("/salud/listo", JSON), ("/openapi.json", JSON))],
