@@ -35,9 +35,12 @@ struct RequestHandler: Sendable {
         }
         let response = CommonHeaders.response(answer, to: request, id: identity.id)
         let duration = ContinuousClock.now - start
-        metrics.count(route: route, status: response.status, duration: duration)
+        // As nginx calls it: the client closed the request.
+        let isLeft = problem?.isCancelled ?? false && request.peer?.isGone ?? false
+        let status = isLeft ? 499 : response.status
+        metrics.count(route: route, status: status, duration: duration)
         log.note(
-            request, identity, route: route, status: response.status, problem: problem,
+            request, identity, route: route, status: status, problem: isLeft ? nil : problem,
             cause: problem?.cause ?? answer.cause, duration: duration)
         return response
     }
@@ -69,9 +72,11 @@ struct RequestHandler: Sendable {
         answer.isTagged = false
         answer.isStreamed = true
         var response = CommonHeaders.response(answer, to: request, id: identity.id)
+        // Of the response only this: it will hold what is made here.
+        let status = response.status
         let noted = { [metrics, log] (outcome: ListStream.Outcome) in
             let duration = ContinuousClock.now - start
-            metrics.count(route: route, status: response.status, duration: duration)
+            metrics.count(route: route, status: status, duration: duration)
             log.note(
                 request, identity, route: route, outcome, entries: stream.count, duration: duration)
         }
@@ -119,7 +124,8 @@ struct RequestHandler: Sendable {
             page: page, query: target.query, form: form, language: wishes.language)
         return try lists.answer(
             to: asked, mayBecomeTicket: request.method == "GET" && !form.isLines,
-            preferring: Preferences(prefer: request.header("Prefer")), for: identity)
+            preferring: Preferences(prefer: request.header("Prefer")), for: identity,
+            peer: request.peer)
     }
 
     /// `/solicitudes/{id}`: how a ticket stands; who deletes it forgets it.

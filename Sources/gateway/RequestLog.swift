@@ -24,7 +24,8 @@ struct RequestLog: Sendable {
     ) {
         // A request that became a ticket has waited on purpose.
         let isSlow = duration >= slowRequest && status != 202
-        guard status >= 400 || isSlow || logsAll else { return }
+        // Clients leave all the time.
+        guard (status >= 400 && status != 499) || isSlow || logsAll else { return }
         var omitted = 0
         if (400..<500).contains(status), !logsAll {
             guard let before = budget.line() else { return }

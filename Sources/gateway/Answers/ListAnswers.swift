@@ -1,4 +1,5 @@
 import FileModel
+import RPC
 
 /// Makes the answers that are lists: asks the daemon, writes the page.
 struct ListAnswers: Sendable {
@@ -9,15 +10,19 @@ struct ListAnswers: Sendable {
 
     /// The answer to a request.
     ///
-    /// - Parameter limit: how long the daemon may take; nil: its deadline.
+    /// - Parameters:
+    ///   - limit: how long the daemon may take; nil: its deadline.
+    ///   - cancellation: lets another thread give the call up.
     /// - Throws: ``Problem``: the request's, or the daemon's.
     func answer(
-        to request: ListRequest, for identity: RequestIdentity, within limit: Duration? = nil
+        to request: ListRequest, for identity: RequestIdentity, within limit: Duration? = nil,
+        cancellation: RPCCancellation? = nil
     ) throws(Problem) -> Answer {
         let parameters = try request.parameters()
         let place = try place(of: parameters)
         let page = try daemons.page(
-            parameters, after: place, for: identity, by: caller, within: limit)
+            parameters, after: place, for: identity, by: caller, within: limit,
+            cancellation: cancellation)
         let cursor = page.next.map { seal.seal($0, of: parameters.identity) }
         var answer: Answer
         switch request.form {

@@ -37,7 +37,7 @@ final class Daemons: Sendable {
     /// The page that a request asks for.
     func page(
         _ parameters: ListParameters, after place: ListPosition?, for request: RequestIdentity,
-        by caller: Daemon.Caller, within limit: Duration?
+        by caller: Daemon.Caller, within limit: Duration?, cancellation: RPCCancellation? = nil
     ) throws(Problem) -> EntryPage {
         let page = PageRequest(limit: parameters.limit, after: place)
         return try daemon(of: parameters.endpoint).ask(for: request, by: caller, within: limit) {
@@ -45,11 +45,12 @@ final class Daemons: Sendable {
             switch parameters.endpoint {
             case .list:
                 try ListingProtocol.page(
-                    parameters.query, page, from: channel, metadata: metadata, deadline: deadline)
+                    parameters.query, page, from: channel, metadata: metadata, deadline: deadline,
+                    cancellation: cancellation)
             case .search:
                 try SearchProtocol.page(
                     parameters.query, text: parameters.text, page, from: channel,
-                    metadata: metadata, deadline: deadline)
+                    metadata: metadata, deadline: deadline, cancellation: cancellation)
             }
         }
     }
