@@ -21,6 +21,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
+import h2.connection
+import h2.errors
+import h2.events
 import httpx
 import pytest
 
@@ -400,13 +403,16 @@ def made_name(number):
 
 @pytest.fixture(scope="module")
 def large_root():
-    """`grande` with 200,000 entries, `mediana` with 5,000, `pequena` with 3; in memory where there is such a place."""
+    """`grande` with 200,000 entries, `mediana` with 5,000, `pequena` with 3, and `rara` in the first and the last folder made;
+    in memory where there is such a place."""
     shared = os.access("/dev/shm", os.W_OK)
     path = tempfile.mkdtemp(prefix="pasarela-test-", dir="/dev/shm" if shared else "/tmp")
     try:
         os.chmod(path, 0o755)
-        for name, count in (("grande", ENTRIES), ("mediana", 5_000), ("pequena", 3)):
+        for name, count in (("primera", 0), ("grande", ENTRIES), ("mediana", 5_000), ("pequena", 3), ("ultima", 0)):
             os.mkdir(f"{path}/{name}")
+            if count == 0:
+                os.mknod(f"{path}/{name}/rara")
             inside = os.open(f"{path}/{name}", os.O_RDONLY)
             try:
                 for number in range(count):
@@ -1102,6 +1108,89 @@ def test_who_asked_the_same_and_stays_is_answered(large):
             one.close()
 
 
+class HTTP2:
+    """A connection with several requests at once; what is read of each is the test's choice."""
+
+    def __init__(self, stack):
+        context = ssl.create_default_context(cafile=stack.certificate)
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", stack.port), timeout=30)
+        self.socket = context.wrap_socket(plain, server_hostname="localhost")
+        self.connection = h2.connection.H2Connection()
+        self.connection.initiate_connection()
+        self.bodies, self.ended, self.statuses = {}, set(), {}
+        self.send()
+
+    def send(self):
+        self.socket.sendall(self.connection.data_to_send())
+
+    def ask(self, asked, **headers):
+        number = self.connection.get_next_available_stream_id()
+        self.connection.send_headers(number, [
+            (":method", "GET"), (":path", asked), (":scheme", "https"), (":authority", "localhost"), *headers.items()],
+            end_stream=True)
+        self.bodies[number] = b""
+        self.send()
+        return number
+
+    def read_until(self, done, taking=()):
+        """Reads until `done()`; only of the requests in `taking` is more let come than the first window (64 KiB)."""
+        while not done():
+            data = self.socket.recv(1 << 16)
+            assert data, "the connection has ended"
+            for event in self.connection.receive_data(data):
+                if isinstance(event, h2.events.DataReceived):
+                    self.bodies[event.stream_id] += event.data
+                    # The connection's window for all, the stream's for those that are read.
+                    self.connection.increment_flow_control_window(max(event.flow_controlled_length, 1))
+                    if event.stream_id in taking and event.flow_controlled_length:
+                        self.connection.increment_flow_control_window(event.flow_controlled_length, event.stream_id)
+                elif isinstance(event, h2.events.ResponseReceived):
+                    self.statuses[event.stream_id] = dict(event.headers)[b":status"]
+                elif isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)):
+                    self.ended.add(event.stream_id)
+            self.send()
+
+    def reset(self, number):
+        self.connection.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
+        self.send()
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.mark.parametrize("part, asked", [("mserv1", LARGE + "&formato=ndjson"),
+                                         ("mserv2", S + "?ruta=/grande&q=entrada&formato=texto")])
+def test_over_http_2_one_is_not_read_others_are_and_a_reset_stops_the_daemon(large, part, asked):
+    name, one = identity(), HTTP2(large)
+    try:
+        paused = one.ask(asked, **{"x-request-id": name})
+        one.read_until(lambda: len(one.bodies[paused]) > 60_000)
+        other = one.ask(L + "?ruta=/mediana&formato=texto")
+        one.read_until(lambda: other in one.ended, taking=[other])
+        assert told(one.bodies[other], "texto").total == 5_000
+        assert ended_call(large, part, name) is None and paused not in one.ended
+        gone = time.time()
+        one.reset(paused)
+        when, code = until(lambda: ended_call(large, part, name), "the end of the call")
+        assert code == 1 and when - gone < 0.1 * NOISE, (code, when - gone)
+        again = one.ask(L + "?ruta=/pequena&formato=ndjson")
+        one.read_until(lambda: again in one.ended)
+        assert told(one.bodies[again], "ndjson").total == 3
+    finally:
+        one.close()
+
+
+def test_a_hit_is_not_kept_back_while_others_are_looked_for(large):
+    """One of two stands before 200,000 names that take a while, whichever way the walk goes."""
+    name = identity()
+    asked = target(S, ruta="/", q=f"{SLOW} rara", formato="texto")
+    with Reader(large, asked, {"X-Request-Id": name}) as reader:
+        assert reader.head().status == 200 and reader.take(1)
+        assert ended_call(large, "mserv2", name) is None, "it was kept until the end"
+        assert sorted(told(reader.rest(), "texto").entries) == [b"/primera/rara", b"/ultima/rara"]
+
+
 def test_head_does_not_read_the_folder(large):
     name = identity()
     answer = large.client.ask(LARGE + "&formato=ndjson", {"X-Request-Id": name}, "HEAD")
@@ -1193,6 +1282,20 @@ def test_an_order_takes_memory_which_is_bounded(narrow, form, asked):
         assert told(narrow.client.ask(f"{asked}{more}&formato={form}").body, form).cursor
     assert narrow.client.ask(asked + "&orden=nombre").status == 200, "pages of JSON hold a page only"
     assert told(narrow.client.ask(f"{asked}&formato={form}").body, form).total == ENTRIES
+
+
+def test_orders_share_their_memory(place, large_root):
+    """What others hold just now is an overload, not the request's fault."""
+    with Stack(place, large_root, "sorting", SORT_BYTES_MAX=64 << 20) as stack:
+        asked = LARGE + "&orden=nombre&formato=ndjson"
+        with reading(stack, asked):
+            for other in (asked, LARGE + "&orden=-nombre&formato=texto"):
+                answer = stack.client.ask(other)
+                check_problem(answer, 503, "sobrecarga")
+                assert int(answer.one("Retry-After")) >= 1
+            for other in (L + "?ruta=/pequena&orden=nombre&formato=texto", LARGE + "&orden=nombre", LARGE + "&formato=texto"):
+                assert stack.client.ask(other).status == 200
+        until(lambda: stack.client.ask(asked).status == 200, "memory that is free again")
 
 
 # Absent, hung, killed
