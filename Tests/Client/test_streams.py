@@ -1230,6 +1230,22 @@ def test_more_streams_than_there_may_be_are_a_503_and_pages_go_on(narrow):
     held[1].close()
 
 
+@pytest.mark.parametrize("asked, page", [(LARGE, L), (S + "?ruta=/grande&q=entrada", S + "?q=rara&ruta=/ultima")])
+def test_as_many_slow_readers_as_there_may_be_leave_the_daemon_to_others(large, asked, page):
+    held = [reading(large, f"{asked}&formato=ndjson") for _ in range(16)]
+    try:
+        for _ in range(20):
+            begun = time.monotonic()
+            assert large.client.ask(page).status == 200
+            assert large.client.ask("/salud/listo").status == 200
+            assert time.monotonic() - begun < 0.2 * NOISE
+        check_problem(large.client.ask(asked + "&formato=texto"), 503, "sobrecarga")
+        assert [reader.whole for reader in held] == [None] * 16
+    finally:
+        for reader in held:
+            reader.close()
+
+
 def test_places_are_given_back_whatever_becomes_of_a_stream(narrow):
     for turn in range(12):
         form = list(FORMS)[turn % 2]
