@@ -1047,6 +1047,30 @@ def test_16_streams_at_the_same_time(large):
         assert {found for made in pool.map(ask, range(16)) for found in made} == {(200, True)}
 
 
+def test_streams_leave_nothing_behind(large):
+    def round(number):
+        for turn in range(number):
+            form = list(FORMS)[turn % 2]
+            assert large.client.ask(f"{L}?ruta=/pequena&formato={form}&orden=nombre").status == 200
+            assert large.client.ask(f"{S}?ruta=/pequena&q=entrada&formato={form}").status == 200
+            assert large.client.ask(f"{L}?ruta=/nada&formato={form}").status == 404
+            assert large.client.ask(f"{L}?ruta=/pequena&formato={form}", method="HEAD").status == 200
+            if turn % 10 == 0:
+                reading(large, f"{LARGE}&formato={form}").close()
+
+    def held():
+        pids = [large.parts[part].pid for part in ("gateway", "mserv1", "mserv2")]
+        return [sum(map(pss, pids)), sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids),
+                sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids)]
+
+    round(100)
+    before = held()
+    round(300)
+    after = held()
+    assert after[0] - before[0] < 4 << 10, (before, after)
+    assert after[1] - before[1] < 20 and after[2] - before[2] < 20, (before, after)
+
+
 # Who goes away
 
 # A search that takes seconds: 31 words that all but match each of 200,000 names, so that none is excluded.
