@@ -1003,9 +1003,10 @@ def test_who_reads_slowly_makes_the_daemon_wait(large, part, asked):
     assert first < 0.4 * whole and first < second < 0.9 * whole, (first, second, whole)
 
 
-@pytest.mark.parametrize("rate", [4_000_000, 500_000], ids=["4 MB/s", "500 KB/s"])
-def test_who_reads_slowly_is_not_cut_off_by_the_time_it_takes(narrow, rate):
-    """Neither the daemon's deadline (1 s) nor the write's time-out (1 s) is about the whole."""
+def test_who_reads_slowly_is_not_cut_off_by_the_time_it_takes(narrow):
+    """Neither the daemon's deadline (1 s) nor the write's time-out (1 s) is about the whole. (What nginx takes at once is up
+    to 1.4 MB: a reader of less than that a second would need more than this stack's time-out; the default is a minute.)"""
+    rate = 4_000_000
     with reading(narrow, LARGE + "&formato=ndjson") as reader:
         begun = time.monotonic()
         while time.monotonic() - begun < 3.5:
