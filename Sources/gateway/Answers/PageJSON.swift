@@ -80,6 +80,7 @@ struct PageJSON {
         prefix.raw("/")
         let baseIsUTF8 = base.withUnsafeBufferPointer { prefix.escaped($0) }
         if !base.isEmpty { prefix.raw("/") }
+        let prefixBytes = prefix.bytes
         var isFirst = true
         page.entries.forEach { entry in
             if !isFirst { json.raw(",") }
@@ -87,7 +88,7 @@ struct PageJSON {
             json.raw("{\"nombre\":\"")
             let nameIsUTF8 = json.escaped(entry.name)
             json.raw("\",\"ruta\":\"")
-            json.raw(prefix.bytes)
+            json.raw(prefixBytes)
             var folderIsUTF8 = true
             if !entry.folder.isEmpty {
                 folderIsUTF8 = json.escaped(entry.folder)
