@@ -70,13 +70,8 @@ struct Worker: ~Copyable {
         let response = handler(received)
         head.removeAll(keepingCapacity: true)
         response.appendHead(to: &head)
-        guard request.write(head),
-            !response.hasBody(answering: received.method) || request.write(response.body)
-        else {
-            request.abandon()
-            return false
-        }
-        return request.finish() && !records.hasMore
+        let body = response.hasBody(answering: received.method) ? response.body : []
+        return request.answer(head, body) && !records.hasMore
     }
 
     /// Reads a whole request, its body included; false if it is malformed, cut off, or takes too
