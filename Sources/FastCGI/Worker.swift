@@ -55,7 +55,7 @@ struct Worker: ~Copyable {
     /// The connection's request, and the next ones if they are there as soon as it is answered.
     private mutating func serve(_ held: Connections.Held) {
         repeat {
-            guard carry(from: held.descriptor) else {
+            guard carry(held) else {
                 connections.discard(held)
                 return
             }
@@ -63,15 +63,24 @@ struct Worker: ~Copyable {
     }
 
     /// One request and its answer; true if the connection may be kept.
-    private mutating func carry(from socket: CInt) -> Bool {
-        guard receive(from: socket), let received = request.begin(records, answerTo: socket) else {
-            return false
-        }
+    private mutating func carry(_ held: Connections.Held) -> Bool {
+        guard receive(from: held.descriptor),
+            var received = request.begin(records, answerTo: held.descriptor)
+        else { return false }
+        received.peer = connections.peer(of: held)
+        defer { received.peer?.forget() }
         let response = handler(received)
         head.removeAll(keepingCapacity: true)
         response.appendHead(to: &head)
-        let body = response.hasBody(answering: received.method) ? response.body : []
-        return request.answer(head, body) && !records.hasMore
+        let hasBody = response.hasBody(answering: received.method)
+        guard hasBody, let stream = response.stream else {
+            return request.answer(head, hasBody ? response.body : []) && !records.hasMore
+        }
+        guard request.writer.write(head), stream(BodyWriter(out: request.writer)) else {
+            request.abandon()
+            return false
+        }
+        return request.finish() && !records.hasMore
     }
 
     /// Reads a whole request, its body included; false if it is malformed, cut off, or takes too
