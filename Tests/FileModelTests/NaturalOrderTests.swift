@@ -211,7 +211,9 @@ extension Unicode.GeneralCategory {
             var name = NastyNames.name(&random)
             if round % 2 == 0 {
                 name = (0..<random.number(in: 1...8)).flatMap { _ in
-                    let scalar = random.oneIn(2) ? random.pick(letters) : random.pick(["a", "N", "0", "7", "-"])
+                    let scalar =
+                        random.oneIn(2)
+                        ? random.pick(letters) : random.pick(["a", "N", "0", "7", "-"])
                     return Array(String(scalar).utf8)
                 }
             }

@@ -174,7 +174,9 @@ internal import Threads
                     let answer = try? channel.call("/t.Service/Long", [1], deadline: .ample)
                     long.update(waking: .all) { $0 += answer == [1] ? 1 : 0 }
                 }
-                #expect(begun.wait(until: RPCDeadline.ample.monotonic) { $0 == count ? true : nil } == true)
+                #expect(
+                    begun.wait(until: RPCDeadline.ample.monotonic) { $0 == count ? true : nil }
+                        == true)
                 for _ in 0..<20 {
                     try #expect(channel.call("/t.Service/Echo", [2], deadline: .ample) == [2])
                 }
