@@ -48,11 +48,16 @@ public struct EntryBatch: Sendable, Hashable {
         targets: [UInt8], folders: [UInt8], matchCounts: [UInt32], matchBounds: [UInt32]
     ) throws(Malformed) {
         func ends(_ column: [UInt8]) -> Int {
-            // Over the bare bytes, without a branch: so the compiler takes many at once.
-            let count = column.withUnsafeBufferPointer { bytes in
-                var count = 0
-                for byte in bytes { count &+= byte == 0 ? 1 : 0 }
-                return count
+            var count = 0
+            column.withUnsafeBufferPointer { bytes in
+                guard let start = bytes.baseAddress else { return }
+                var index = 0
+                while index < bytes.count,
+                    let end = memchr(start + index, 0, bytes.count - index)
+                {
+                    count += 1
+                    index = UnsafeRawPointer(start).distance(to: end) + 1
+                }
             }
             return column.last == 0 || column.isEmpty ? count : -1
         }

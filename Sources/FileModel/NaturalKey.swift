@@ -64,93 +64,101 @@ enum NaturalKey {
         let capacity = zeros + 2 * length + 4
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { buffer in
             guard let level = buffer.baseAddress else { return false }
-            // Within the bounds above: the four counts never pass the next level's start.
-            var (mainEnd, accentsEnd, uppersEnd, zerosEnd) = (0, accents, uppers, zeros)
-            func put(place: Int, at index: Int) {
-                let value = 0xFFFF - UInt16(clamping: place)
-                level[index] = UInt8(value >> 8)
-                level[index + 1] = UInt8(value & 0xFF)
-            }
-            var element = 0
-            var run = 0
-            var index = 0
-            while index < length {
-                let byte = bytes[index]
-                if byte < 0x80 {
-                    let main = asciiByte(byte)
-                    if main != 0 {
-                        level[mainEnd] = main
-                        mainEnd += 1
-                        if (0x41...0x5A).contains(byte) {
-                            put(place: element, at: uppersEnd)
-                            uppersEnd += 2
-                        }
-                        index += 1
-                    } else {
-                        let first = index
-                        while index < length, bytes[index] == 0x30 { index += 1 }
-                        if index > first {
-                            put(place: run, at: zerosEnd)
-                            level[zerosEnd + 2] = UInt8(clamping: index - first)
-                            zerosEnd += 3
-                        }
-                        let start = index
-                        level[mainEnd] = digits
-                        mainEnd += 2
-                        while index < length, (0x30...0x39).contains(bytes[index]) {
-                            level[mainEnd] = bytes[index]
-                            mainEnd += 1
-                            index += 1
-                        }
-                        // A name has at most 255 bytes, so a run has at most 255 digits.
-                        level[mainEnd - (index - start) - 1] = UInt8(clamping: index - start)
-                        run += 1
-                    }
-                } else {
-                    // Two bytes of UTF-8, U+00C0…U+017F.
-                    guard (0xC3...0xC5).contains(byte), index + 1 < length,
-                        bytes[index + 1] & 0xC0 == 0x80
-                    else { return false }
-                    let scalar = Int(byte & 0x1F) << 6 | Int(bytes[index + 1] & 0x3F)
-                    let letter = FoldedText.markedLetters[scalar - 0xC0]
-                    guard letter.base != 0 else { return false }
-                    if letter.base == 0x6E, letter.mark == combiningTilde {
-                        level[mainEnd] = enye
-                    } else {
-                        level[mainEnd] = Self.letter(letter.base)
-                        put(place: element, at: accentsEnd)
-                        level[accentsEnd + 2] = 1
-                        level[accentsEnd + 3] = UInt8(letter.mark >> 16 & 0xFF)
-                        level[accentsEnd + 4] = UInt8(letter.mark >> 8 & 0xFF)
-                        level[accentsEnd + 5] = UInt8(letter.mark & 0xFF)
-                        level[accentsEnd + 6] = end
-                        accentsEnd += 7
-                    }
-                    mainEnd += 1
-                    if letter.isUpper {
-                        put(place: element, at: uppersEnd)
-                        uppersEnd += 2
-                    }
-                    index += 2
-                }
-                element += 1
-            }
-            level[mainEnd] = end
-            var count = mainEnd + 1
-            // Moves a level towards the front: never into one that is still to be moved.
-            func close(_ start: Int, _ stop: Int) {
-                (level + count).update(from: level + start, count: stop - start)
-                count += stop - start
-                level[count] = end
-                level[count + 1] = end
-                count += 2
-            }
-            close(accents, accentsEnd)
-            close(uppers, uppersEnd)
-            close(zeros, zerosEnd)
+            let count = writeLevels(
+                of: bytes, length, to: level, accents: level + accents, uppers: level + uppers,
+                zeros: level + zeros)
+            guard let count else { return false }
             key.append(contentsOf: UnsafeBufferPointer(start: level, count: count))
             return true
         }
+    }
+
+    /// Writes the levels, each to its place, then moves them together at the first one's.
+    ///
+    /// - Returns: how many bytes they take; nil where the name has anything but ASCII and marked letters.
+    private static func writeLevels(
+        of bytes: UnsafePointer<UInt8>, _ length: Int, to main: UnsafeMutablePointer<UInt8>,
+        accents: UnsafeMutablePointer<UInt8>, uppers: UnsafeMutablePointer<UInt8>,
+        zeros: UnsafeMutablePointer<UInt8>
+    ) -> Int? {
+        var (mainEnd, accentsEnd, uppersEnd, zerosEnd) = (main, accents, uppers, zeros)
+        var element = 0
+        var run = 0
+        var index = 0
+        while index < length {
+            let byte = bytes[index]
+            if byte >= 0x80 {
+                // Two bytes of UTF-8, U+00C0…U+017F.
+                guard (0xC3...0xC5).contains(byte), index + 1 < length,
+                    bytes[index + 1] & 0xC0 == 0x80
+                else { return nil }
+                let scalar = Int(byte & 0x1F) << 6 | Int(bytes[index + 1] & 0x3F)
+                let letter = FoldedText.markedLetters[scalar - 0xC0]
+                guard letter.base != 0 else { return nil }
+                if letter.base == 0x6E, letter.mark == combiningTilde {
+                    mainEnd.pointee = enye
+                } else {
+                    mainEnd.pointee = Self.letter(letter.base)
+                    put(place: element, to: &accentsEnd)
+                    accentsEnd[0] = 1
+                    accentsEnd[1] = UInt8(letter.mark >> 16 & 0xFF)
+                    accentsEnd[2] = UInt8(letter.mark >> 8 & 0xFF)
+                    accentsEnd[3] = UInt8(letter.mark & 0xFF)
+                    accentsEnd[4] = end
+                    accentsEnd += 5
+                }
+                mainEnd += 1
+                if letter.isUpper { put(place: element, to: &uppersEnd) }
+                index += 2
+            } else if byte &- 0x30 < 10 {
+                let first = index
+                while index < length, bytes[index] == 0x30 { index += 1 }
+                if index > first {
+                    put(place: run, to: &zerosEnd)
+                    zerosEnd.pointee = UInt8(clamping: index - first)
+                    zerosEnd += 1
+                }
+                let start = index
+                while index < length, bytes[index] &- 0x30 < 10 { index += 1 }
+                mainEnd[0] = digits
+                // A name has at most 255 bytes, so a run has at most 255 digits.
+                mainEnd[1] = UInt8(clamping: index - start)
+                (mainEnd + 2).update(from: bytes + start, count: index - start)
+                mainEnd += 2 + index - start
+                run += 1
+            } else {
+                mainEnd.pointee = asciiByte(byte)
+                mainEnd += 1
+                if byte &- 0x41 < 26 { put(place: element, to: &uppersEnd) }
+                index += 1
+            }
+            element += 1
+        }
+        mainEnd.pointee = end
+        mainEnd += 1
+        // Towards the front: never into a level that is still to be moved.
+        close(accents, accentsEnd, at: &mainEnd)
+        close(uppers, uppersEnd, at: &mainEnd)
+        close(zeros, zerosEnd, at: &mainEnd)
+        return mainEnd - main
+    }
+
+    private static func put(place: Int, to level: inout UnsafeMutablePointer<UInt8>) {
+        let value = 0xFFFF - UInt16(clamping: place)
+        level[0] = UInt8(truncatingIfNeeded: value >> 8)
+        level[1] = UInt8(truncatingIfNeeded: value)
+        level += 2
+    }
+
+    private static func close(
+        _ start: UnsafeMutablePointer<UInt8>, _ stop: UnsafeMutablePointer<UInt8>,
+        at place: inout UnsafeMutablePointer<UInt8>
+    ) {
+        place.update(from: start, count: stop - start)
+        place += stop - start
+        place[0] = end
+        place[1] = end
+        place += 2
     }
 
     /// A place where there is something to tell. The first place that differs decides, and there the entry that
