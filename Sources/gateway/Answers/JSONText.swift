@@ -18,7 +18,16 @@ struct JSONText {
     private mutating func makeRoom(for more: Int) {
         guard storage.count - count < more else { return }
         let size = max(count + more, 2 * storage.count, 256)
-        storage += [UInt8](repeating: 0, count: size - storage.count)
+        let old = storage
+        // What is behind `count` has no meaning and is never read before it is written: it need not be zeroed.
+        storage = [UInt8](unsafeUninitializedCapacity: size) { room, initialized in
+            if let place = room.baseAddress {
+                old.withUnsafeBufferPointer { old in
+                    if let source = old.baseAddress { place.update(from: source, count: count) }
+                }
+            }
+            initialized = size
+        }
     }
 
     /// Appends what `body` writes.
@@ -102,42 +111,52 @@ struct JSONText {
     ///
     /// - Returns: whether the text was UTF-8.
     mutating func escaped(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard let source = text.baseAddress else { return true }
         var wellFormed = true
         // A byte becomes six at most: \u00XX.
         write(atMost: 6 * text.count) { place in
-            var written = 0
-            var index = 0
-            while index < text.count {
-                let byte = source[index]
-                if byte >= 0x80 {
-                    let start = index
-                    if ShownText.next(text, &index) == nil {
-                        wellFormed = false
-                        // U+FFFD.
-                        place[written] = 0xEF
-                        place[written + 1] = 0xBF
-                        place[written + 2] = 0xBD
-                        written += 3
-                    } else {
-                        for index in start..<index {
-                            place[written] = source[index]
-                            written += 1
-                        }
-                    }
-                    continue
-                }
-                index += 1
-                if byte < 0x20 || byte == 0x7F || byte == 0x22 || byte == 0x5C {
-                    written += Self.escape(byte, at: place + written)
-                } else {
-                    place[written] = byte
-                    written += 1
-                }
-            }
-            return written
+            let end = Self.escape(text, to: place, &wellFormed)
+            return end - place
         }
         return wellFormed
+    }
+
+    /// - Returns: behind the last byte written.
+    private static func escape(
+        _ text: UnsafeBufferPointer<UInt8>, to start: UnsafeMutablePointer<UInt8>,
+        _ wellFormed: inout Bool
+    ) -> UnsafeMutablePointer<UInt8> {
+        guard let source = text.baseAddress else { return start }
+        var place = start
+        var index = 0
+        let count = text.count
+        while index < count {
+            let byte = source[index]
+            // From the space to the tilde.
+            if byte &- 0x20 < 0x5F, byte != 0x22, byte != 0x5C {
+                place.pointee = byte
+                place += 1
+                index += 1
+            } else if byte < 0x80 {
+                place += escape(byte, at: place)
+                index += 1
+            } else {
+                let first = index
+                if ShownText.next(text, &index) != nil {
+                    for index in first..<index {
+                        place.pointee = source[index]
+                        place += 1
+                    }
+                } else {
+                    wellFormed = false
+                    // U+FFFD.
+                    place[0] = 0xEF
+                    place[1] = 0xBF
+                    place[2] = 0xBD
+                    place += 3
+                }
+            }
+        }
+        return place
     }
 
     private static func escape(_ byte: UInt8, at place: UnsafeMutablePointer<UInt8>) -> Int {
