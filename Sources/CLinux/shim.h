@@ -6,21 +6,26 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 // syscall(2) is variadic. glibc 2.36 has no openat2.
@@ -53,6 +58,33 @@ static inline void clinux_name_thread(const char *name) {
 // _GNU_SOURCE only, as accept4.
 static inline int clinux_pipe2(int ends[2], int flags) {
     return (int)syscall(SYS_pipe2, ends, flags);
+}
+
+// glibc has no futex. Waits while *word is expected; the time is CLOCK_MONOTONIC's, NULL: for ever. 0, or -1 with errno.
+static inline int clinux_futex_wait(const void *word, uint32_t expected, const struct timespec *end) {
+    return (int)syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, end, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+// Wakes all who wait for *word.
+static inline void clinux_futex_wake_all(const void *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+// The program's headers are at an address that only getauxval(3) tells. Unmaps the program's own code: each page that is
+// used again is mapped again from the file, by a fault of half a microsecond. Code is never written to, so nothing is lost.
+static inline void clinux_unmap_code(void) {
+    const Elf64_Phdr *headers = (const Elf64_Phdr *)getauxval(AT_PHDR);
+    unsigned long count = headers == NULL ? 0 : getauxval(AT_PHNUM);
+    uintptr_t base = 0, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (unsigned long index = 0; index < count; index++) {
+        if (headers[index].p_type == PT_PHDR) base = (uintptr_t)headers - headers[index].p_vaddr;
+    }
+    for (unsigned long index = 0; index < count && base != 0; index++) {
+        const Elf64_Phdr *header = &headers[index];
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_X) || header->p_flags & PF_W) continue;
+        uintptr_t start = (base + header->p_vaddr) & ~(page - 1);
+        madvise((void *)start, base + header->p_vaddr + header->p_memsz - start, MADV_DONTNEED);
+    }
 }
 
 // sockaddr_un in Swift takes three closures. A name is a path of 1 to 107 bytes, or '@' and an abstract name (unix(7)).

@@ -73,6 +73,17 @@ struct LibraryRequest: ~Copyable {
         }
     }
 
+    /// Writes a whole answer and ends the request; true if the peer asked to keep the connection and has got
+    /// everything. In place of ``writer`` and ``finish()``.
+    mutating func answer(_ head: [UInt8], _ body: [UInt8]) -> Bool {
+        let isKept = request.pointee.keepConnection != 0
+        let isWritten = AnswerRecords.write(
+            head, body, of: UInt16(truncatingIfNeeded: request.pointee.requestId),
+            to: request.pointee.ipcFd)
+        FCGX_Free(request, 0)
+        return isWritten && isKept
+    }
+
     /// Where the answer is written.
     var writer: Writer { Writer(out: request.pointee.out) }
 

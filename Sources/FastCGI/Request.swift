@@ -89,19 +89,53 @@ public struct Request: Sendable {
     /// `Accept-Language` is the parameter `HTTP_ACCEPT_LANGUAGE`; `Content-Type` and
     /// `Content-Length` have no prefix (RFC 3875, 4.1.18).
     public func header(_ name: String) -> String? {
-        var parameter = ""
-        parameter.reserveCapacity(name.utf8.count + 5)
-        for character in name.unicodeScalars {
-            switch character {
-            case "-": parameter.unicodeScalars.append("_")
-            case "a"..."z":
-                parameter.unicodeScalars.append(Unicode.Scalar(UInt8(character.value) - 32))
-            default: parameter.unicodeScalars.append(character)
+        var name = name
+        return name.withUTF8 { name in
+            let isBare = Self.isBare(name)
+            let prefix = isBare ? 0 : Self.headerPrefix.utf8CodeUnitCount
+            return bytes.withUnsafeBufferPointer { all in
+                for field in fields
+                where field.separator - field.start == prefix + name.count
+                    && (isBare || Self.hasHeaderPrefix(all, at: field.start))
+                {
+                    let start = field.start + prefix
+                    if name.indices.allSatisfy({ all[start + $0] == Self.parameterByte(name[$0]) })
+                    {
+                        return Self.text(bytes[(field.separator + 1)..<field.end])
+                    }
+                }
+                return nil
             }
         }
-        let isBare = parameter == "CONTENT_TYPE" || parameter == "CONTENT_LENGTH"
-        return Self.value(of: isBare ? parameter : "HTTP_" + parameter, bytes, fields)
-            .map(Self.text)
+    }
+
+    private static let headerPrefix: StaticString = "HTTP_"
+
+    private static func hasHeaderPrefix(_ bytes: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool
+    {
+        headerPrefix.withUTF8Buffer { prefix in
+            prefix.indices.allSatisfy { bytes[start + $0] == prefix[$0] }
+        }
+    }
+
+    /// Whether a header's parameter has its name without a prefix.
+    private static func isBare(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+        let bare: [StaticString] = ["CONTENT_TYPE", "CONTENT_LENGTH"]
+        return bare.contains { bare in
+            bare.utf8CodeUnitCount == name.count
+                && bare.withUTF8Buffer { bare in
+                    name.indices.allSatisfy { bare[$0] == parameterByte(name[$0]) }
+                }
+        }
+    }
+
+    /// A byte of a header's name, as a parameter's name has it.
+    private static func parameterByte(_ byte: UInt8) -> UInt8 {
+        switch byte {
+        case UInt8(ascii: "-"): UInt8(ascii: "_")
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - 32
+        default: byte
+        }
     }
 
     private static func value(

@@ -46,8 +46,10 @@ public struct Response {
             head.append(contentsOf: name.utf8)
             head.append(UInt8(ascii: ":"))
             head.append(UInt8(ascii: " "))
-            for byte in value.utf8 {
-                head.append(Self.isControl(byte) ? UInt8(ascii: " ") : byte)
+            let start = head.count
+            head.append(contentsOf: value.utf8)
+            for index in start..<head.count where Self.isControl(head[index]) {
+                head[index] = UInt8(ascii: " ")
             }
             Self.appendNewline(to: &head)
         }

@@ -72,17 +72,18 @@ struct Worker: ~Copyable {
         let response = handler(received)
         head.removeAll(keepingCapacity: true)
         response.appendHead(to: &head)
-        guard request.writer.write(head),
-            !response.hasBody(answering: received.method) || writeBody(of: response, to: held)
-        else {
+        let hasBody = response.hasBody(answering: received.method)
+        guard hasBody, let stream = response.stream else {
+            return request.answer(head, hasBody ? response.body : []) && !records.hasMore
+        }
+        guard request.writer.write(head), write(stream, to: held) else {
             request.abandon()
             return false
         }
         return request.finish() && !records.hasMore
     }
 
-    private func writeBody(of response: Response, to held: Connections.Held) -> Bool {
-        guard let stream = response.stream else { return request.writer.write(response.body) }
+    private func write(_ stream: Response.Stream, to held: Connections.Held) -> Bool {
         connections.limitWrites(of: held, to: configuration.streamWriteTimeout)
         defer { connections.limitWrites(of: held, to: configuration.writeTimeout) }
         return stream(BodyWriter(out: request.writer))

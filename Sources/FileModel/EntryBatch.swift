@@ -1,3 +1,5 @@
+private import Glibc
+
 /// Entries by column, as they travel from a daemon to the gateway: the n-th value of each column is the n-th entry's.
 ///
 /// Columns instead of a value per entry: a page of 100 entries is a handful of arrays, not hundreds.
@@ -47,7 +49,16 @@ public struct EntryBatch: Sendable, Hashable {
     ) throws(Malformed) {
         func ends(_ column: [UInt8]) -> Int {
             var count = 0
-            for byte in column where byte == 0 { count += 1 }
+            column.withUnsafeBufferPointer { bytes in
+                guard let start = bytes.baseAddress else { return }
+                var index = 0
+                while index < bytes.count,
+                    let end = memchr(start + index, 0, bytes.count - index)
+                {
+                    count += 1
+                    index = UnsafeRawPointer(start).distance(to: end) + 1
+                }
+            }
             return column.last == 0 || column.isEmpty ? count : -1
         }
         count = kinds.count
@@ -159,12 +170,14 @@ public struct EntryBatch: Sendable, Hashable {
         func next(_ column: UnsafeBufferPointer<UInt8>, _ start: inout Int)
             -> UnsafeBufferPointer<UInt8>
         {
-            var end = start
-            while end < column.count, column[end] != 0 { end += 1 }
-            defer { start = end + 1 }
-            return start < column.count
-                ? UnsafeBufferPointer(rebasing: column[start..<end])
-                : UnsafeBufferPointer(start: nil, count: 0)
+            guard start < column.count, let bytes = column.baseAddress else {
+                return UnsafeBufferPointer(start: nil, count: 0)
+            }
+            let first = bytes + start
+            let end = memchr(first, 0, column.count - start)
+            let count = end.map { UnsafeRawPointer(first).distance(to: $0) } ?? column.count - start
+            start += count + 1
+            return UnsafeBufferPointer(start: first, count: count)
         }
         var (name, folder, target, bound) = (0, 0, 0, 0)
         for index in 0..<count {

@@ -119,6 +119,14 @@ public struct FoldedText: Sendable, Hashable {
             isUpper: text.clusters[0].isUpper)
     }
 
+    /// Of U+00C0…U+017F, by place: the ASCII letter that it folds to (0: it does not fold to one with one mark), that mark,
+    /// and whether it is upper case.
+    static let markedLetters: [(base: UInt8, mark: UInt32, isUpper: Bool)] = latin.map { letter in
+        guard let letter, let base = UInt8(exactly: letter.base), (0x61...0x7A).contains(base)
+        else { return (0, 0, false) }
+        return (base, letter.mark, letter.isUpper)
+    }
+
     /// Appends a scalar as utf8proc's tables fold and decompose it.
     private mutating func appendByTable(_ scalar: UInt32, at position: Int32) {
         let category = utf8proc_category(utf8proc_int32_t(bitPattern: scalar))

@@ -25,7 +25,8 @@ enum NaturalKey {
     }
 
     /// What one ASCII byte is at level 1: 0 for a digit, else its byte in the key.
-    private static let asciiBytes: [UInt8] = (0..<128).map { (scalar: UInt8) in
+    @inline(__always)
+    private static func asciiByte(_ scalar: UInt8) -> UInt8 {
         switch scalar {
         case 0x30...0x39: 0
         case 0x41...0x5A: letter(scalar | 0x20)
@@ -40,104 +41,124 @@ enum NaturalKey {
     static func append(
         _ name: UnsafeBufferPointer<UInt8>, to key: inout [UInt8], scratch: inout FoldedText
     ) -> Bool {
-        if ShownText.isASCII(name) {
-            appendASCII(name, to: &key)
-            return true
-        }
+        if appendDirectly(name, to: &key) { return true }
         guard scratch.load(name) else { return false }
         appendFolded(scratch, to: &key)
         return true
     }
 
-    private static func appendASCII(_ name: UnsafeBufferPointer<UInt8>, to key: inout [UInt8]) {
-        // Level 1 is at most three bytes for a byte of the name: a run of one digit. Then the levels' ends; places of
-        // upper-case letters are two bytes each, those of zeros three.
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: name.count * 5 + 8) { buffer in
-            var count = 0
-            func put(_ byte: UInt8) {
-                buffer[count] = byte
-                count += 1
-            }
-            func put(place: Int) {
-                let value = 0xFFFF - UInt16(clamping: place)
-                put(UInt8(value >> 8))
-                put(UInt8(value & 0xFF))
-            }
-            var uppers = 0
-            var hasZeros = false
-            asciiBytes.withUnsafeBufferPointer { table in
-                var index = 0
-                while index < name.count {
-                    let byte = name[index]
-                    let element = table[Int(byte)]
-                    if element != 0 {
-                        put(element)
-                        uppers += (0x41...0x5A).contains(byte) ? 1 : 0
-                        index += 1
-                        continue
-                    }
-                    while index < name.count, name[index] == 0x30 {
-                        index += 1
-                        hasZeros = true
-                    }
-                    let start = index
-                    while index < name.count, (0x30...0x39).contains(name[index]) { index += 1 }
-                    put(digits)
-                    // A name has at most 255 bytes, so a run has at most 255 digits.
-                    put(UInt8(clamping: index - start))
-                    for place in start..<index { put(name[place]) }
-                }
-            }
-            put(end)
-            put(end)
-            put(end)
-            if uppers > 0 { appendUppers(of: name) { put(place: $0) } }
-            put(end)
-            put(end)
-            if hasZeros {
-                appendZeros(of: name) { run, zeros in
-                    put(place: run)
-                    put(UInt8(clamping: zeros))
-                }
-            }
-            put(end)
-            put(end)
-            key.append(contentsOf: UnsafeBufferPointer(rebasing: buffer[..<count]))
+    /// Appends the levels straight from the bytes of a name of ASCII and ``FoldedText/markedLetters``, as nearly all of
+    /// Europe's are: the same as ``appendFolded(_:to:)``, of a seventh of the instructions.
+    ///
+    /// - Returns: false, and nothing is appended, where there is anything else in it.
+    private static func appendDirectly(
+        _ name: UnsafeBufferPointer<UInt8>, to key: inout [UInt8]
+    ) -> Bool {
+        guard let bytes = name.baseAddress else { return false }
+        let length = name.count
+        // Room for each level at its longest. 1: three bytes for a run of one digit. Accents: seven for a letter of two
+        // bytes. Upper-case letters: two each. Zeros: three for each run that has some, and a byte stands between runs.
+        let accents = 3 * length + 1
+        let uppers = accents + 4 * length + 2
+        let zeros = uppers + 2 * length + 2
+        let capacity = zeros + 2 * length + 4
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { buffer in
+            guard let level = buffer.baseAddress else { return false }
+            let count = writeLevels(
+                of: bytes, length, to: level, accents: level + accents, uppers: level + uppers,
+                zeros: level + zeros)
+            guard let count else { return false }
+            key.append(contentsOf: UnsafeBufferPointer(start: level, count: count))
+            return true
         }
     }
 
-    /// Tells the element of each upper-case letter; a run of digits is one element.
-    private static func appendUppers(
-        of name: UnsafeBufferPointer<UInt8>, _ tell: (Int) -> Void
-    ) {
+    /// Writes the levels, each to its place, then moves them together at the first one's.
+    ///
+    /// - Returns: how many bytes they take; nil where the name has anything but ASCII and marked letters.
+    private static func writeLevels(
+        of bytes: UnsafePointer<UInt8>, _ length: Int, to main: UnsafeMutablePointer<UInt8>,
+        accents: UnsafeMutablePointer<UInt8>, uppers: UnsafeMutablePointer<UInt8>,
+        zeros: UnsafeMutablePointer<UInt8>
+    ) -> Int? {
+        var (mainEnd, accentsEnd, uppersEnd, zerosEnd) = (main, accents, uppers, zeros)
         var element = 0
-        var wasDigit = false
-        for byte in name {
-            let isDigit = (0x30...0x39).contains(byte)
-            if isDigit, wasDigit { continue }
-            wasDigit = isDigit
-            if (0x41...0x5A).contains(byte) { tell(element) }
-            element += 1
-        }
-    }
-
-    /// Tells the number of leading zeros of each run that has some.
-    private static func appendZeros(
-        of name: UnsafeBufferPointer<UInt8>, _ tell: (Int, Int) -> Void
-    ) {
         var run = 0
         var index = 0
-        while index < name.count {
-            guard (0x30...0x39).contains(name[index]) else {
+        while index < length {
+            let byte = bytes[index]
+            if byte >= 0x80 {
+                // Two bytes of UTF-8, U+00C0…U+017F.
+                guard (0xC3...0xC5).contains(byte), index + 1 < length,
+                    bytes[index + 1] & 0xC0 == 0x80
+                else { return nil }
+                let scalar = Int(byte & 0x1F) << 6 | Int(bytes[index + 1] & 0x3F)
+                let letter = FoldedText.markedLetters[scalar - 0xC0]
+                guard letter.base != 0 else { return nil }
+                if letter.base == 0x6E, letter.mark == combiningTilde {
+                    mainEnd.pointee = enye
+                } else {
+                    mainEnd.pointee = Self.letter(letter.base)
+                    put(place: element, to: &accentsEnd)
+                    accentsEnd[0] = 1
+                    accentsEnd[1] = UInt8(letter.mark >> 16 & 0xFF)
+                    accentsEnd[2] = UInt8(letter.mark >> 8 & 0xFF)
+                    accentsEnd[3] = UInt8(letter.mark & 0xFF)
+                    accentsEnd[4] = end
+                    accentsEnd += 5
+                }
+                mainEnd += 1
+                if letter.isUpper { put(place: element, to: &uppersEnd) }
+                index += 2
+            } else if byte &- 0x30 < 10 {
+                let first = index
+                while index < length, bytes[index] == 0x30 { index += 1 }
+                if index > first {
+                    put(place: run, to: &zerosEnd)
+                    zerosEnd.pointee = UInt8(clamping: index - first)
+                    zerosEnd += 1
+                }
+                let start = index
+                while index < length, bytes[index] &- 0x30 < 10 { index += 1 }
+                mainEnd[0] = digits
+                // A name has at most 255 bytes, so a run has at most 255 digits.
+                mainEnd[1] = UInt8(clamping: index - start)
+                (mainEnd + 2).update(from: bytes + start, count: index - start)
+                mainEnd += 2 + index - start
+                run += 1
+            } else {
+                mainEnd.pointee = asciiByte(byte)
+                mainEnd += 1
+                if byte &- 0x41 < 26 { put(place: element, to: &uppersEnd) }
                 index += 1
-                continue
             }
-            let start = index
-            while index < name.count, name[index] == 0x30 { index += 1 }
-            if index > start { tell(run, index - start) }
-            while index < name.count, (0x30...0x39).contains(name[index]) { index += 1 }
-            run += 1
+            element += 1
         }
+        mainEnd.pointee = end
+        mainEnd += 1
+        // Towards the front: never into a level that is still to be moved.
+        close(accents, accentsEnd, at: &mainEnd)
+        close(uppers, uppersEnd, at: &mainEnd)
+        close(zeros, zerosEnd, at: &mainEnd)
+        return mainEnd - main
+    }
+
+    private static func put(place: Int, to level: inout UnsafeMutablePointer<UInt8>) {
+        let value = 0xFFFF - UInt16(clamping: place)
+        level[0] = UInt8(truncatingIfNeeded: value >> 8)
+        level[1] = UInt8(truncatingIfNeeded: value)
+        level += 2
+    }
+
+    private static func close(
+        _ start: UnsafeMutablePointer<UInt8>, _ stop: UnsafeMutablePointer<UInt8>,
+        at place: inout UnsafeMutablePointer<UInt8>
+    ) {
+        place.update(from: start, count: stop - start)
+        place += stop - start
+        place[0] = end
+        place[1] = end
+        place += 2
     }
 
     /// A place where there is something to tell. The first place that differs decides, and there the entry that
@@ -160,7 +181,8 @@ enum NaturalKey {
         key.append(UInt8(value & 0xFF))
     }
 
-    private static func appendFolded(_ text: FoldedText, to key: inout [UInt8]) {
+    /// Appends the levels of any text.
+    static func appendFolded(_ text: FoldedText, to key: inout [UInt8]) {
         var accents: [UInt8] = []
         var uppers: [UInt8] = []
         var zeros: [UInt8] = []
@@ -230,7 +252,7 @@ enum NaturalKey {
 
     private static func appendElement(_ cluster: FoldedText.Cluster, to key: inout [UInt8]) {
         switch (cluster.kind, cluster.base < 0x80) {
-        case (_, true): key.append(asciiBytes[Int(cluster.base)])
+        case (_, true): key.append(asciiByte(UInt8(cluster.base)))
         case (.letter, false):
             key.append(letterBeyondASCII)
             append24(cluster.base, to: &key)

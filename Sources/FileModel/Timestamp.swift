@@ -57,31 +57,53 @@ public struct Timestamp: Sendable, Hashable {
     ///
     /// - Returns: false, and nothing is appended, outside the years 0…9999.
     public func appendRFC3339(to text: inout [UInt8]) -> Bool {
-        guard let civil else { return false }
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { digits in
-            func put(_ value: Int, at start: Int, _ count: Int) {
-                var rest = value
-                for index in stride(from: start + count - 1, through: start, by: -1) {
-                    digits[index] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
-                    rest /= 10
-                }
-            }
-            put(civil.year, at: 0, 4)
-            digits[4] = UInt8(ascii: "-")
-            put(civil.month, at: 5, 2)
-            digits[7] = UInt8(ascii: "-")
-            put(civil.day, at: 8, 2)
-            digits[10] = UInt8(ascii: "T")
-            put(civil.hour, at: 11, 2)
-            digits[13] = UInt8(ascii: ":")
-            put(civil.minute, at: 14, 2)
-            digits[16] = UInt8(ascii: ":")
-            put(civil.second, at: 17, 2)
-            digits[19] = UInt8(ascii: ".")
-            put(Int(nanoseconds / 1_000_000), at: 20, 3)
-            digits[23] = UInt8(ascii: "Z")
-            text.append(contentsOf: digits)
+        guard let time = rfc3339 else { return false }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: RFC3339Text.count) { buffer in
+            guard let place = buffer.baseAddress else { return }
+            time.write(to: place)
+            text.append(contentsOf: buffer)
         }
         return true
+    }
+
+    /// The time as RFC 3339 writes it; nil outside the years 0…9999.
+    public var rfc3339: RFC3339Text? {
+        civil.map { RFC3339Text(civil: $0, milliseconds: nanoseconds / 1_000_000) }
+    }
+}
+
+/// A time that can be written as ``Timestamp/appendRFC3339(to:)`` does.
+public struct RFC3339Text: Sendable {
+    /// Its length in bytes.
+    public static let count = 24
+
+    fileprivate let civil: Timestamp.Civil
+    fileprivate let milliseconds: UInt32
+
+    /// Writes ``count`` bytes.
+    public func write(to place: UnsafeMutablePointer<UInt8>) {
+        @inline(__always)
+        func two(_ value: UInt32, at index: Int) {
+            let tens = value / 10
+            place[index] = UInt8(truncatingIfNeeded: 0x30 + tens)
+            place[index + 1] = UInt8(truncatingIfNeeded: 0x30 + value - tens * 10)
+        }
+        let year = UInt32(truncatingIfNeeded: civil.year)
+        two(year / 100, at: 0)
+        two(year % 100, at: 2)
+        place[4] = UInt8(ascii: "-")
+        two(UInt32(truncatingIfNeeded: civil.month), at: 5)
+        place[7] = UInt8(ascii: "-")
+        two(UInt32(truncatingIfNeeded: civil.day), at: 8)
+        place[10] = UInt8(ascii: "T")
+        two(UInt32(truncatingIfNeeded: civil.hour), at: 11)
+        place[13] = UInt8(ascii: ":")
+        two(UInt32(truncatingIfNeeded: civil.minute), at: 14)
+        place[16] = UInt8(ascii: ":")
+        two(UInt32(truncatingIfNeeded: civil.second), at: 17)
+        place[19] = UInt8(ascii: ".")
+        place[20] = UInt8(truncatingIfNeeded: 0x30 + milliseconds / 100)
+        two(milliseconds % 100, at: 21)
+        place[23] = UInt8(ascii: "Z")
     }
 }

@@ -24,6 +24,8 @@ final class ClientCall: @unchecked Sendable {
     /// call is released: which happens after `call` was set to `nil` under this mutex.
     private let current = Mutex(Current())
 
+    /// Its own: no other call's answers come by it. Only who has the call touches it, or the channel while it is idle.
+    var connection: Connection?
     private let queue = PluckQueue()
     /// In this order: what is sent, its end, what is received, how it ended.
     private let operations = UnsafeMutablePointer<grpc_op>.allocate(capacity: Operation.count)

@@ -2,13 +2,13 @@ internal import Threads
 
 /// A client of one server behind a Unix socket, for use by any number of threads at once.
 ///
-/// All calls share one connection, which is made by the first call and again by the call after it
-/// was lost: a server that has come back is found by the next call. A call blocks its thread until
+/// Calls at the same time have a connection each, which the next calls use again. (Sharing one, a caller would wake up for
+/// another's answer, and wake the other.) What was lost is made again by the call after it: a server that has come back is
+/// found by the next call. A call blocks its thread until
 /// it is answered or its deadline has passed, and fails at once if the server is absent. Nothing is
 /// tried again in here.
 public final class RPCChannel: Sendable {
     private struct State {
-        var connection: Connection?
         /// Not under way: the next call takes the last, whose memory is warm.
         var idle: [ClientCall] = []
         /// As many as there ever were callers at once.
@@ -37,7 +37,7 @@ public final class RPCChannel: Sendable {
     ///     past it a call fails with `resourceExhausted`.
     public init(unixSocket path: String, messageBytesMax: Int = 4 * 1024 * 1024) {
         // Takes some 10 ms: not within the first call.
-        _ = GRPCLibrary.started
+        _ = GRPCLibrary.startedForCalls
         self.path = path
         self.messageBytesMax = messageBytesMax
     }
@@ -112,12 +112,13 @@ public final class RPCChannel: Sendable {
     /// Cancels the calls under way and lets go of the connection; later calls fail with
     /// `cancelled`.
     public func shutdown() {
-        let calls = state.update(waking: .all) { state in
+        let (all, idle) = state.update(waking: .all) { state in
             state.isShutDown = true
-            state.connection = nil
-            return state.all
+            defer { state.idle = [] }
+            return (state.all, state.idle)
         }
-        for call in calls { call.cancelForGood() }
+        for call in idle { call.connection = nil }
+        for call in all { call.cancelForGood() }
     }
 
     private func begin(
@@ -131,12 +132,15 @@ public final class RPCChannel: Sendable {
         guard !request.deadline.hasPassed else {
             throw RPCError(.deadlineExceeded, "the deadline had passed before the call")
         }
-        let (call, known) = try state.update(waking: .none) { state throws(RPCError) in
-            (try Self.takeCall(&state), state.connection)
+        let call = try state.update(waking: .none) { state throws(RPCError) in
+            try Self.takeCall(&state)
         }
-        if let known, !known.isClosedByPeer { return (call, known) }
+        if let known = call.connection, !known.isClosedByPeer { return (call, known) }
+        call.connection = nil
         do {
-            return (call, try connect(insteadOf: known, by: request.deadline))
+            let connection = try connect(by: request.deadline)
+            call.connection = connection
+            return (call, connection)
         } catch {
             end(call)
             throw error
@@ -153,26 +157,20 @@ public final class RPCChannel: Sendable {
 
     private enum Turn: Sendable {
         case connect
-        case use(Connection)
         case fail(RPCError)
     }
 
-    /// Of many callers one connects; the others wait for that, and share what comes of it.
-    private func connect(
-        insteadOf known: Connection?, by deadline: RPCDeadline
-    ) throws(RPCError) -> Connection {
+    /// Of many callers one connects at a time; where it fails, it fails for all who wait.
+    private func connect(by deadline: RPCDeadline) throws(RPCError) -> Connection {
         let before = state.update(waking: .none) { $0.failures }
         let turn: Turn? = state.wait(until: deadline.monotonic) { state in
             if state.isShutDown { return .fail(RPCError(.cancelled, "the channel is shut down")) }
-            if let connection = state.connection, connection !== known { return .use(connection) }
-            if state.isConnecting { return nil }
             if state.failures > before, let error = state.lastFailure { return .fail(error) }
-            state.connection = nil
+            if state.isConnecting { return nil }
             state.isConnecting = true
             return .connect
         }
         switch turn {
-        case .use(let connection): return connection
         case .fail(let error): throw error
         case nil: throw RPCError(.unavailable, "connection to \(path): nobody takes it")
         case .connect: break
@@ -183,7 +181,6 @@ public final class RPCChannel: Sendable {
                 by: deadline.earlier(of: RPCDeadline(after: Self.takingPatience)))
             let isShutDown = state.update(waking: .all) { state in
                 state.isConnecting = false
-                if !state.isShutDown { state.connection = connection }
                 return state.isShutDown
             }
             if isShutDown { throw RPCError(.cancelled, "the channel is shut down") }
@@ -200,16 +197,25 @@ public final class RPCChannel: Sendable {
 
     /// The call has ended well.
     func end(_ call: ClientCall) {
-        state.update(waking: .none) { $0.idle.append(call) }
+        let isShutDown = state.update(waking: .none) { state in
+            if !state.isShutDown { state.idle.append(call) }
+            return state.isShutDown
+        }
+        if isShutDown { call.connection = nil }
     }
 
     /// The call has ended otherwise.
     func end(_ call: ClientCall, failedOn connection: Connection, with error: RPCError) {
-        state.update(waking: .none) { state in
-            state.idle.append(call)
-            // It may be a server that stops, whose connection takes no more calls but is still
-            // open.
-            if error.isRetriable, state.connection === connection { state.connection = nil }
+        if error.isRetriable {
+            // It may be a server that stops, whose connections take no more calls but are still open: the idle ones as
+            // well. (What is dropped is closed here, with no lock held.)
+            let idle = state.update(waking: .none) { state in
+                defer { state.idle = [] }
+                return state.idle
+            }
+            for other in idle + [call] { other.connection = nil }
+            for other in idle { end(other) }
         }
+        end(call)
     }
 }

@@ -98,6 +98,8 @@ public struct Supervision<Configuration>: Sendable {
         log.info("ready: \(purpose)", metadata: .event(.ready))
         notifier.ready(purpose)
         try status.start()
+        // What the start has run through: half of the code that is mapped, and never used again.
+        clinux_unmap_code()
         // Without a file there is nothing that could have changed.
         let canReload = first[foreign: Settings.fileVariable] != nil
         while ServiceSignals.next() == .reload, canReload { reload(status, log, apply) }

@@ -202,6 +202,32 @@ extension Unicode.GeneralCategory {
         }
     }
 
+    @Test func `a key is the same, made from the bytes or by way of the folded text`() {
+        var random = SeededGenerator(announcedFor: "a key is the same, from bytes or folded")
+        // All that the quick way knows, and its neighbours.
+        let letters = (0x80...0x24F).compactMap { Unicode.Scalar($0) }
+        var scratch = FoldedText()
+        for round in 0..<20_000 {
+            var name = NastyNames.name(&random)
+            if round % 2 == 0 {
+                name = (0..<random.number(in: 1...8)).flatMap { _ in
+                    let scalar =
+                        random.oneIn(2)
+                        ? random.pick(letters) : random.pick(["a", "N", "0", "7", "-"])
+                    return Array(String(scalar).utf8)
+                }
+            }
+            name.withUnsafeBufferPointer { bytes in
+                var key: [UInt8] = []
+                guard NaturalKey.append(bytes, to: &key, scratch: &scratch) else { return }
+                var folded: [UInt8] = []
+                _ = scratch.load(bytes)
+                NaturalKey.appendFolded(scratch, to: &folded)
+                #expect(key == folded, "\(name)")
+            }
+        }
+    }
+
     @Test func `names alike but for normalisation differ only in their bytes`() throws {
         var random = SeededGenerator(announcedFor: "names alike but for normalisation")
         var scratch = FoldedText()

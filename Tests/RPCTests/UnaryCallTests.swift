@@ -151,6 +151,43 @@ internal import Threads
         }
     }
 
+    @Test func `a call that takes long holds up no other`() throws {
+        let begun = Monitor(0)
+        let isOver = Event()
+        let handlers: [String: RPCHandler] = [
+            "/t.Service/Echo": .unary { _, request throws(RPCError) in request },
+            "/t.Service/Long": .unary { _, request throws(RPCError) in
+                begun.update(waking: .all) { $0 += 1 }
+                _ = isOver.wait()
+                return request
+            },
+        ]
+        var configuration = RPCServerConfiguration()
+        configuration.unaryThreads = 4
+        try withServer(handlers, configuration) { test in
+            let channel = test.channel
+            let long = Monitor(0)
+            var threads: [WorkerThread] = []
+            // All threads but one, one after the other.
+            for count in 1..<configuration.unaryThreads {
+                let caller = try WorkerThread(name: "long") {
+                    let answer = try? channel.call("/t.Service/Long", [1], deadline: .ample)
+                    long.update(waking: .all) { $0 += answer == [1] ? 1 : 0 }
+                }
+                #expect(
+                    begun.wait(until: RPCDeadline.ample.monotonic) { $0 == count ? true : nil }
+                        == true)
+                for _ in 0..<20 {
+                    try #expect(channel.call("/t.Service/Echo", [2], deadline: .ample) == [2])
+                }
+                threads.append(caller)
+            }
+            isOver.happen()
+            for thread in threads { thread.join() }
+            #expect(long.update(waking: .none) { $0 } == configuration.unaryThreads - 1)
+        }
+    }
+
     @Test func `messages over a bound are refused on each of the four ways`() throws {
         let big = [UInt8](repeating: 1, count: 5 * 1024 * 1024)
         let handlers: [String: RPCHandler] = [

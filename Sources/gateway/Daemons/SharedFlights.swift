@@ -11,7 +11,7 @@ import Threads
 final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
     /// One call, made by its pilot, and what it brought.
     private final class Flight: Sendable {
-        let cargo = Monitor<Cargo?>(nil)
+        let cargo = Promise<Cargo>()
         let cancellation = RPCCancellation()
         // Both change with the state's lock held.
         let aboard = Atomic(1)
@@ -81,7 +81,10 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
             return land(flight, key, with: fly(flight.cancellation))
         case .nextPilot(let flight, let before):
             whenGone?({ [state] in Self.leave(flight, state) })
-            let brought = before.cargo.wait(until: MonotonicClock.now + patience) { $0 }
+            var brought: Cargo?
+            if case .value(let cargo) = before.cargo.wait(until: MonotonicClock.now + patience) {
+                brought = cargo
+            }
             let isAbandoned = state.update(waking: .none) { state in
                 state.traffic[key]?.underWay = flight
                 state.traffic[key]?.waiting = nil
@@ -117,14 +120,14 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         whenGone?({ [state] in
             seat.isLeft.store(true, ordering: .sequentiallyConsistent)
             Self.leave(flight, state)
-            flight.cargo.update(waking: .all) { _ in }
+            flight.cargo.ask()
         })
-        /// nil: not yet; in it nil: got off.
-        let arrival: @Sendable (inout Cargo?) -> Cargo?? = { cargo in
-            if let cargo { return .some(cargo) }
-            return seat.isLeft.load(ordering: .sequentiallyConsistent) ? .some(nil) : nil
+        let hasLeft = { seat.isLeft.load(ordering: .sequentiallyConsistent) }
+        switch flight.cargo.wait(until: slowAt, orGiveUp: hasLeft) {
+        case .value(let cargo): return cargo
+        case .givenUp: return nil
+        case .late: break
         }
-        if let arrived = flight.cargo.wait(until: slowAt, arrival) { return arrived }
         let mayWait = state.update(waking: .none) { state in
             guard state.passengers < passengersMax else { return false }
             state.passengers += 1
@@ -132,7 +135,8 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         }
         guard mayWait else { return nil }
         defer { state.update(waking: .none) { $0.passengers -= 1 } }
-        return flight.cargo.wait(arrival) ?? nil
+        guard case .value(let cargo) = flight.cargo.wait(orGiveUp: hasLeft) else { return nil }
+        return cargo
     }
 
     private static func board(_ traffic: inout Traffic) -> Role {
@@ -158,7 +162,7 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
             state.traffic[key]?.underWay = nil
             if state.traffic[key]?.waiting == nil { state.traffic[key] = nil }
         }
-        flight.cargo.update(waking: .all) { $0 = cargo }
+        flight.cargo.keep(cargo)
         return cargo
     }
 }

@@ -46,16 +46,25 @@ struct RequestIdentity: Sendable {
     }
 
     private static func isUUID(_ text: String) -> Bool {
-        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        return parts.map(\.utf8.count) == [8, 4, 4, 4, 12] && parts.allSatisfy(isHex)
+        guard text.utf8.count == 36 else { return false }
+        var index = 0
+        return text.utf8.allSatisfy { byte in
+            defer { index += 1 }
+            switch index {
+            case 8, 13, 18, 23: return byte == UInt8(ascii: "-")
+            default: return isHex(byte)
+            }
+        }
     }
 
     private static func isHex(_ text: Substring) -> Bool {
-        text.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
-            default: false
-            }
+        text.utf8.allSatisfy(isHex)
+    }
+
+    private static func isHex(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
+        default: false
         }
     }
 
