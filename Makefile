@@ -107,12 +107,12 @@ FORCE:
 settings = $(foreach name,$(1),$(call quoted,$(name)))
 
 # NAME=value as one word of the shell; a $ in it is no variable of make's.
-quoted = $(1)=$(call word,$(1))
-word = '$(subst ','\'',$(value $(1)))'
+quoted = $(1)=$(call in-quotes,$(1))
+in-quotes = '$(subst ','\'',$(value $(1)))'
 
 # What the benchmarks take, where it is given.
-bench-settings = $(if $(BIN),--bin $(call word,BIN)) $(if $(OUTPUT),--output $(call word,OUTPUT)) \
-	$(if $(REPORT),--report $(call word,REPORT))
+bench-settings = $(if $(BIN),--bin $(call in-quotes,BIN)) $(if $(OUTPUT),--output $(call in-quotes,OUTPUT)) \
+	$(if $(REPORT),--report $(call in-quotes,REPORT))
 
 # Fails where unit $(2) is exposed by more than tenths $(1) (systemd-analyze security, 0 to 100 in tenths of its scale).
 exposure = systemd-analyze security --offline=yes --threshold=$(1) --no-pager systemd/$(2).service | tail -n 1

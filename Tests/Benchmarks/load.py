@@ -132,8 +132,8 @@ class ManyFolders:
         with open(f"{self.place}/{client}.txt", "w") as file:
             file.write("\n".join(urls) + "\n")
         process = subprocess.Popen(
-            [*_command(HTTP_1, 1, "-D30s", log), *self.peer.options, f"-i{self.place}/{client}.txt"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [*_command(HTTP_1, 1, "-n200000", log), *self.peer.options, f"-i{self.place}/{client}.txt"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=machine.die_with_parent)
         self.running.append(process)
         deadline = time.monotonic() + 10
         while not os.path.exists(log) or not os.path.getsize(log):

@@ -101,7 +101,8 @@ def free_port():
 _libc = ctypes.CDLL(None)
 
 
-def _die_with_parent():
+def die_with_parent():
+    """For `preexec_fn`."""
     _libc.prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
 
 
@@ -113,7 +114,7 @@ class Server:
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                env={**os.environ, **(environment or {})}, preexec_fn=_die_with_parent)
+                env={**os.environ, **(environment or {})}, preexec_fn=die_with_parent)
         self.pid = self.process.pid
 
     def __enter__(self):

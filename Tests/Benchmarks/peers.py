@@ -38,7 +38,7 @@ class Peer:
     headers: dict | None = None  # What it must be asked with, to answer as it is meant to.
     post: str = ""  # A file: what is posted.
     protocols: tuple = (load.HTTP_1, load.HTTP_2)
-    lists: bool = True  # False: it gives the same answer whatever the folder.
+    is_asked_for_many: bool = True  # Different folders at the same time, too.
     # All of a folder, for the peers that answer it in one piece or stream it: its URL, and what stands once for each
     # entry in the answer.
     whole: callable = None
@@ -170,8 +170,9 @@ def nginx_peers(folder, root, certificate, key, body, names, web):
         yield [
             Peer(AUTOINDEX, whole, pids, lambda body: [entry["name"] for entry in json.loads(body)],
                  whole=whole, marker=b'"mtime":'),
-            Peer(RESPONDER, lambda _: f"{url}/responder", {**pids, responder.pid: "responder"}, names, lists=False),
-            Peer(STATIC, lambda _: f"{url}/static", pids, names, lists=False)]
+            Peer(RESPONDER, lambda _: f"{url}/responder", {**pids, responder.pid: "responder"}, names,
+                 is_asked_for_many=False),
+            Peer(STATIC, lambda _: f"{url}/static", pids, names, is_asked_for_many=False)]
 
 
 @contextmanager
@@ -189,6 +190,8 @@ def exercise(folder, root, certificate, key, python, web):
     with mserv1, flask:
         url = f"https://localhost:{port}"
         flask.until(lambda: web.get(url + TARGET))
+        # Each answer ends its connection, and one client that is held in its handshake holds up this whole server: so it can't
+        # be asked as load.ManyFolders does.
         yield Peer(
             EXERCISE, lambda path: url + target(path), {flask.pid: "Flask", mserv1.pid: "mserv1.py"},
-            lambda body: json.loads(body)["archivos"], protocols=(load.HTTP_1,))
+            lambda body: json.loads(body)["archivos"], protocols=(load.HTTP_1,), is_asked_for_many=False)
