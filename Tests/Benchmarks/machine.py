@@ -80,18 +80,6 @@ def descendants(pid):
     return {child: names[child] for child in found - {pid}}
 
 
-def processes_with(library, but):
-    """How many processes, but those, map a file whose path has `library`: they take a share of its PSS."""
-    count = 0
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/maps") as file:
-                count += int(entry) not in but and library in file.read()
-        except OSError:  # Ended, or another user's.
-            continue
-    return count
-
-
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import ssl
 import subprocess
 import urllib.request
@@ -11,6 +13,7 @@ from urllib.parse import quote
 
 import load
 import machine
+import startup
 from machine import Server, free_port
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -80,7 +83,7 @@ def ours(folder, root, binaries):
     """The services and nginx as `make run` starts them: (peer, base URL, certificate, key)."""
     port, state = free_port(), f"{folder}/state"
     command = [f"{REPOSITORY}/systemd/local/run", f"ROOT={root}", f"PORT={port}", f"STATE={state}", f"BIN={binaries}"]
-    with Server(command, f"{folder}/ours.log") as server:
+    with Server(command, f"{folder}/ours.log", {"LD_LIBRARY_PATH": own_libraries(binaries)}) as server:
         url, certificate = f"https://localhost:{port}", f"{state}/certificate.pem"
         server.until(lambda: os.path.exists(certificate))
         server.until(lambda: b"bien" in Web(certificate).get(f"{url}/salud/listo"))
@@ -92,6 +95,22 @@ def ours(folder, root, binaries):
             lambda body: [entry["nombre"] for entry in json.loads(body)["entradas"]],
             whole=lambda path: f"{url}/listar_archivos?ruta=/{quote(path)}&formato=ndjson",
             marker=b"\n"), url, certificate, f"{state}/key.pem"
+
+
+def own_libraries(binaries):
+    """A folder with copies of the services' libraries, but those that nginx has, too.
+
+    Whoever else runs Pasarela on this machine, or anything in Swift, would share their pages: PSS would be too low.
+    """
+    def libraries(program):
+        told = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+        return set(re.findall(r"=> (/\S+)", told))
+
+    folder = f"{binaries}/libraries"
+    os.mkdir(folder)
+    for path in set.union(*(libraries(f"{binaries}/{name}") for name in startup.SERVICES)) - libraries(shutil.which("nginx")):
+        shutil.copy(path, folder)
+    return folder
 
 
 NGINX = """daemon off;
@@ -190,8 +209,8 @@ def exercise(folder, root, certificate, key, python, web):
     with mserv1, flask:
         url = f"https://localhost:{port}"
         flask.until(lambda: web.get(url + TARGET))
-        # Each answer ends its connection, and one client that is held in its handshake holds up this whole server: so it can't
-        # be asked as load.ManyFolders does.
+        # Each answer ends its connection, and one client that is held in its handshake holds up this whole server: so it
+        # can't be asked as load.ManyFolders does.
         yield Peer(
             EXERCISE, lambda path: url + target(path), {flask.pid: "Flask", mserv1.pid: "mserv1.py"},
             lambda body: json.loads(body)["archivos"], protocols=(load.HTTP_1,), is_asked_for_many=False)

@@ -45,32 +45,32 @@ class Report:
         self.lines += [
             "", f"Medians of {rounds} rounds; in each round all rows in turn, {min(row.seconds for row in rows)} to "
             f"{max(row.seconds for row in rows)} s a row. Something else on the machine used "
-            f"{statistics.median(others):.2f} cores meanwhile (median; {others[int(len(others) * 0.9)]:.2f} or less in 9 "
-            f"of 10 runs, {others[-1]:.2f} at most); load average before: {before:.2f}."]
+            f"{statistics.median(others):.2f} cores meanwhile (median; {others[int(len(others) * 0.9)]:.2f} or less in "
+            f"9 of 10 runs, {others[-1]:.2f} at most); load average before: {before:.2f}."]
 
     def method(self):
         self.lines += [
             "", "## How it is measured", "",
-            "- Everything is on one machine and loopback, the load generator (h2load, one thread) among it. Peers are all "
-            "up at the same time, and are asked one after the other, round by round, so that noise meets all alike. A "
-            "ratio is the median of the rounds' ratios.",
-            "- Ours is as `make run` starts it, with its access log; the peers write none. All have the same certificate "
-            "(P-256), connections are kept, nothing is compressed. The exercise closes each connection, so it pays a "
-            "handshake a request.",
-            f"- The trees are {'in memory (tmpfs)' if trees.place() == '/dev/shm' else 'on the disk, read before'}: "
+            "- Everything is on one machine and loopback, the load generator (h2load, one thread) among it. The peers "
+            "are all up at the same time, and are asked one after the other, round by round, so that noise meets all "
+            "alike. A ratio is the median of the rounds' ratios.",
+            "- Ours is as `make run` starts it, with its access log; the peers write none. All have the same "
+            "certificate (P-256), connections are kept, nothing is compressed. The exercise closes each connection, so "
+            "it pays a handshake a request.",
+            f"- The trees are {'in memory (tmpfs)' if trees.place() == '/dev/shm' else 'on a disk, read before'}: "
             "what is measured is the servers, not a disk.",
-            "- The folder: 100 files with size and time, half of the names with accents. All answer sizes and times, but the "
-            "exercise (names only). The C responder and the static file give the bytes of ours. Envoy answers the gRPC "
-            "message as it is: a column each, names in base64, no object an entry.",
-            "- One hot folder: all clients ask for the same. Ours answers identical requests that wait at the same time by one "
-            "call, which starts after they came in; nothing is cached.",
-            "- 1,000 different folders: each client asks for all of them in an order of its own. It is a process of h2load of its "
-            "own: within one, all clients would ask for the same folder at the same time.",
-            "- CPU a request: what the server's processes used, all of them, by the kernel's clock, divided by the requests.",
-            "- *spread* is (greatest - least) / median of req/s over the rounds; *others* the cores that neither the server "
-            "nor the load generator used: above 0.2 trust the CPU first, then the ratios.", "",
-            "Repeat it: `make bench` prints this for your machine, `make bench REPORT=docs/benchmarks.md` writes this page and its "
-            "chart, `make bench-quick` judges the goals in under 3 minutes."]
+            "- The folder: 100 files with size and time, half of the names with accents. All answer sizes and times, "
+            "but the exercise (names only). The C responder and the static file give the bytes of ours. Envoy answers "
+            "the gRPC message as it is: a column each, names in base64, no object an entry.",
+            "- One hot folder: all clients ask for the same. Ours answers identical requests that wait at the same time "
+            "by one call, which starts after they came in; nothing is cached.",
+            "- 1,000 different folders: each client asks for all of them in an order of its own. It is a process of "
+            "h2load of its own: within one, all clients would ask for the same folder at the same time.",
+            "- CPU a request: what all of the server's processes used, by the kernel's clock, divided by the requests.",
+            "- *spread* is (greatest - least) / median of req/s over the rounds; *others* the cores that neither the "
+            "server nor the load generator used: above 0.2 trust the CPU first, then the ratios.", "",
+            "Repeat it: `make bench` prints this for your machine, `make bench REPORT=docs/benchmarks.md` writes this "
+            "page and its chart, `make bench-quick` judges the goals in under 3 minutes."]
 
     def text(self):
         return "\n".join([*self.lines, ""])
@@ -83,7 +83,8 @@ class Report:
     def goals(self, goals):
         start = len(self.lines)
         self._table(
-            "Goals", "100 entries, HTTPS, HTTP/1.1, 32 clients, unless said. In brackets the least and the greatest round.",
+            "Goals",
+            "100 entries, HTTPS, HTTP/1.1, 32 clients, unless said. In brackets the least and the greatest round.",
             ("goal", "measured", "result", "beyond"), [goal.row() for goal in goals])
         return "\n".join(self.lines[start:]).strip()
 
@@ -144,8 +145,8 @@ class Report:
                     or "0"))
             self._table(
                 f"{entries:,} entries in one answer",
-                "HTTP/1.1, one client (curl). *Memory*: PSS at its highest while the first of such answers was sent, above "
-                f"what it was before, looked at every {streams_.SAMPLE_SECONDS * 1000:.0f} ms.",
+                "HTTP/1.1, one client (curl). *Memory*: PSS at its highest while the first of such answers was sent, "
+                f"above what it was before, looked at every {streams_.SAMPLE_SECONDS * 1000:.0f} ms.",
                 ("peer", "first byte ms", "total ms", "of autoindex's", "spread", "bytes", "CPU s", "of which",
                  "memory MiB"), cells)
 
@@ -162,8 +163,9 @@ class Report:
             cells.append((f"peer: {name}", "", "", mib(pss), mib(rss)))
         self._table(
             "Memory, MiB",
-            "PSS counts a page that n processes map as 1/n in each. Idle: a second after the start, nothing asked but "
-            "/salud/listo. The load: all of the rounds above, before a folder was answered as a whole.",
+            "PSS counts a page that n processes map as 1/n in each; ours have copies of their libraries, so that nobody "
+            "else shares them. Idle: a second after the start, nothing asked but /salud/listo. The load: all of the rounds "
+            "above, before a folder was answered as a whole.",
             ("process", "PSS idle", "RSS idle", "PSS after the load", "RSS after the load"), cells)
 
     def starts(self, starts):
@@ -250,12 +252,6 @@ class Report:
         self._table(
             "Tickets: a request when all is well", "",
             ("the gateway has", "clients", "req/s", "p50 ms", "p99 ms", "gateway's CPU µs", "its spread"), cells)
-
-    def note_on_shared_pages(self, others):
-        """`others`: processes of somebody else that share the Swift libraries with ours."""
-        if others:
-            self.lines += [
-                "", f"While this ran, {others} other processes mapped the Swift libraries, too: PSS is too low."]
 
 
 def _goal(goal, values, shown, is_good):

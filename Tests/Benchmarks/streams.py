@@ -1,7 +1,7 @@
 """A whole folder in one answer: first byte, time, bytes, CPU, memory; ours as a stream of NDJSON.
 
-First each peer is asked once without a clock: what it answers is counted, entry by entry, and meanwhile the memory of its
-processes is watched. Then the rounds, with the clock and without the watching.
+First each peer is asked once without a clock: what it answers is counted, entry by entry, and meanwhile the memory of
+its processes is watched. Then the rounds, with the clock and without the watching.
 """
 
 import http.client
@@ -51,6 +51,7 @@ class Stream:
             self.refused = status
             return
         if self.peer.marker == b"\n":  # NDJSON: its last line says how it ended.
+            count += not end.endswith(b"\n")
             count -= 1
             last = json.loads(end.strip().rpartition(b"\n")[2])
             if not last.get("fin") or not last.get("completo") or last.get("total") != self.entries:

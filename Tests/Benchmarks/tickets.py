@@ -266,10 +266,12 @@ def _well(figures, alone, broker, rounds, seconds, quiet):
 
     for stack in (alone, broker):
         stack.wait()
-    rows = [load.Row(_asked(name, url, members(stack)), clients, seconds=seconds) for clients in (1, 32) for name, url, stack in (
+    asked = (
         ("no ticket possible (encolar=no)", f"{alone.url}{TARGET}&encolar=no", alone),
         ("tickets, SQLite alone", alone.url + TARGET, alone),
-        ("tickets, with a broker", broker.url + TARGET, broker))]
+        ("tickets, with a broker", broker.url + TARGET, broker))
+    rows = [load.Row(_asked(name, url, members(stack)), clients, seconds=seconds)
+            for clients in (1, 32) for name, url, stack in asked]
     for row in rows:
         row.warm_up()
     before = _state(alone), _state(broker)
