@@ -16,12 +16,7 @@ extension EntryPage {
         entries: Pasarela_V1_EntryColumns, total: Pasarela_V1_Total, next: Pasarela_V1_Position?,
         isComplete: Bool, notices: [Pasarela_V1_Notice]
     ) throws(RPCError) {
-        let batch: EntryBatch
-        do {
-            batch = try EntryBatch(entries)
-        } catch {
-            throw .unreadable(error.message)
-        }
+        let batch = try EntryBatch(answered: entries)
         let place: ListPosition?
         do {
             place = try next.map(ListPosition.init(message:))
@@ -59,5 +54,23 @@ extension Notice {
             message.code = Pasarela_V1_NoticeCode(rawValue: Int(code.rawValue)) ?? .unspecified
             if let path { message.path = Data(path) }
         }
+    }
+}
+
+extension EntryBatch {
+    /// Columns of an answer.
+    init(answered message: Pasarela_V1_EntryColumns) throws(RPCError) {
+        do {
+            try self.init(message)
+        } catch {
+            throw .unreadable(error.message)
+        }
+    }
+}
+
+extension StreamEnd {
+    /// An end from a message's fields.
+    init(isComplete: Bool, answered notices: [Pasarela_V1_Notice]) {
+        self.init(isComplete: isComplete, notices: notices.map(Notice.init(message:)))
     }
 }

@@ -39,6 +39,13 @@ extension EntryQuery {
             kinds: kinds.isEmpty ? .all : kinds, includesHidden: message.includeHidden)
     }
 
+    /// The query as a message, for a stream.
+    func message(in order: StreamOrder) -> Pasarela_V1_EntryQuery {
+        var message = self.message
+        if order == .none { message.order = .none }
+        return message
+    }
+
     /// The query as a message.
     var message: Pasarela_V1_EntryQuery {
         .with { message in

@@ -12,6 +12,8 @@ extension RPCError {
         case .noPermission: self.init(.permissionDenied, "may not be read")
         case .hiddenNotServed: self.init(.permissionDenied, "hidden")
         case .noResources: self.init(.resourceExhausted, "out of descriptors or memory")
+        case .tooMuchToSort: self.init(.outOfRange, "too much to sort")
+        case .cancelled: self.init(.cancelled, "given up")
         case .treeAbsent: self.init(.aborted, "the served tree is not there")
         case .failed: self.init(.internalError, "the file system failed")
         }
@@ -25,6 +27,7 @@ extension FileError.Code {
         case .notFound: self = .absent
         case .failedPrecondition: self = .notFolder
         case .permissionDenied: self = error.message == "hidden" ? .hiddenNotServed : .noPermission
+        case .outOfRange: self = .tooMuchToSort
         default: return nil
         }
     }

@@ -14,7 +14,7 @@ public enum ListingProtocol {
     /// - Throws: ``RPCError``: the daemon's, or `unavailable`, `deadlineExceeded`, `internalError` on the way.
     public static func page(
         _ query: EntryQuery, _ request: PageRequest, from channel: RPCChannel,
-        metadata: RPCMetadata, deadline: RPCDeadline
+        metadata: RPCMetadata, deadline: RPCDeadline, cancellation: RPCCancellation? = nil
     ) throws(RPCError) -> EntryPage {
         let message = Pasarela_V1_ListFolderRequest.with { message in
             message.query = query.message
@@ -23,7 +23,8 @@ public enum ListingProtocol {
         }
         let answer: Pasarela_V1_ListFolderResponse = try decodeAnswer(
             try channel.call(
-                self.page, try encode(message), metadata: metadata, deadline: deadline))
+                self.page, try encode(message), metadata: metadata, deadline: deadline,
+                cancellation: cancellation))
         var page = try EntryPage(
             entries: answer.entries, total: answer.total,
             next: answer.hasNext ? answer.next : nil, isComplete: answer.complete,
@@ -32,14 +33,43 @@ public enum ListingProtocol {
         return page
     }
 
-    /// The service, answered by two functions. `stream` sends pieces until `send` returns false.
+    /// Asks for a whole folder, piece by piece.
+    ///
+    /// - Parameter deadline: of the whole stream.
+    /// - Throws: ``RPCError`` where the daemon is not reached.
+    public static func stream(
+        _ query: EntryQuery, in order: StreamOrder, from channel: RPCChannel,
+        metadata: RPCMetadata, deadline: RPCDeadline, cancellation: RPCCancellation? = nil
+    ) throws(RPCError) -> EntryStream {
+        let message = Pasarela_V1_StreamFolderRequest.with { message in
+            message.query = query.message(in: order)
+            if let after = order.after { message.after = after }
+        }
+        let stream = try channel.open(
+            self.stream, try encode(message), metadata: metadata, deadline: deadline,
+            cancellation: cancellation)
+        return EntryStream(stream) { (bytes) throws(RPCError) in
+            let piece: Pasarela_V1_StreamFolderResponse = try decodeAnswer(bytes)
+            guard piece.hasEnd else {
+                return .entries(
+                    try EntryBatch(answered: piece.entries), isOfOneEntry: piece.isOfOneEntry)
+            }
+            return .end(
+                StreamEnd(isComplete: piece.end.complete, answered: piece.end.notices),
+                count: piece.end.count)
+        }
+    }
+
+    /// The service, answered by two functions. `stream` sends pieces until `send` returns false; the second thing it tells
+    /// `send` is whether the piece is the one entry that the path leads to.
     public static func handlers(
         page answer:
             @escaping @Sendable (RPCServerCall, EntryQuery, PageRequest) throws(RPCError) ->
             EntryPage,
         stream:
-            @escaping @Sendable (RPCServerCall, EntryQuery, (EntryBatch) -> Bool) throws(RPCError)
-            -> StreamEnd
+            @escaping @Sendable (
+                RPCServerCall, EntryQuery, StreamOrder, @escaping (EntryBatch, Bool) -> Bool
+            ) throws(RPCError) -> StreamEnd
     ) -> [String: RPCHandler] {
         [
             page: .unary { (call, bytes) throws(RPCError) in
@@ -60,11 +90,16 @@ public enum ListingProtocol {
             },
             self.stream: .serverStreaming { (call, bytes, writer) throws(RPCError) in
                 let message: Pasarela_V1_StreamFolderRequest = try decode(bytes)
-                let query = try EntryQuery(streamed: message.query)
+                let query = try EntryQuery(message.query)
+                let order = try StreamOrder(
+                    message.query, after: message.hasAfter ? message.after : nil)
                 try sendPieces(to: writer) { (send) throws(RPCError) in
-                    try stream(call, query, send)
-                } piece: { batch in
-                    Pasarela_V1_StreamFolderResponse.with { $0.entries = batch.message }
+                    try stream(call, query, order, send)
+                } piece: { (batch, isOfOneEntry) in
+                    Pasarela_V1_StreamFolderResponse.with { message in
+                        message.entries = batch.message
+                        message.isOfOneEntry = isOfOneEntry
+                    }
                 } end: { count, end in
                     Pasarela_V1_StreamFolderResponse.with { message in
                         message.end.count = count

@@ -15,7 +15,7 @@ public enum SearchProtocol {
     /// - Throws: ``RPCError``: the daemon's, or `unavailable`, `deadlineExceeded`, `internalError` on the way.
     public static func page(
         _ query: EntryQuery, text: String?, _ request: PageRequest, from channel: RPCChannel,
-        metadata: RPCMetadata, deadline: RPCDeadline
+        metadata: RPCMetadata, deadline: RPCDeadline, cancellation: RPCCancellation? = nil
     ) throws(RPCError) -> EntryPage {
         let message = Pasarela_V1_SearchNamesRequest.with { message in
             message.query = query.message
@@ -25,11 +25,41 @@ public enum SearchProtocol {
         }
         let answer: Pasarela_V1_SearchNamesResponse = try decodeAnswer(
             try channel.call(
-                page, try encode(message), metadata: metadata, deadline: deadline))
+                page, try encode(message), metadata: metadata, deadline: deadline,
+                cancellation: cancellation))
         return try EntryPage(
             entries: answer.entries, total: answer.total,
             next: answer.hasNext ? answer.next : nil, isComplete: answer.complete,
             notices: answer.notices)
+    }
+
+    /// Asks for all hits, piece by piece.
+    ///
+    /// - Parameters:
+    ///   - text: what to look for, as typed; nil: everything that passes the query's filters.
+    ///   - deadline: of the whole stream.
+    /// - Throws: ``RPCError`` where the daemon is not reached.
+    public static func stream(
+        _ query: EntryQuery, text: String?, in order: StreamOrder, from channel: RPCChannel,
+        metadata: RPCMetadata, deadline: RPCDeadline, cancellation: RPCCancellation? = nil
+    ) throws(RPCError) -> EntryStream {
+        let message = Pasarela_V1_StreamNamesRequest.with { message in
+            message.query = query.message(in: order)
+            if let text { message.text = text }
+            if let after = order.after { message.after = after }
+        }
+        let stream = try channel.open(
+            self.stream, try encode(message), metadata: metadata, deadline: deadline,
+            cancellation: cancellation)
+        return EntryStream(stream) { (bytes) throws(RPCError) in
+            let piece: Pasarela_V1_StreamNamesResponse = try decodeAnswer(bytes)
+            guard piece.hasEnd else {
+                return .entries(try EntryBatch(answered: piece.entries), isOfOneEntry: false)
+            }
+            return .end(
+                StreamEnd(isComplete: piece.end.complete, answered: piece.end.notices),
+                count: piece.end.count)
+        }
     }
 
     /// The service, answered by two functions. `stream` sends pieces until `send` returns false.
@@ -40,7 +70,8 @@ public enum SearchProtocol {
             ) throws(RPCError) -> EntryPage,
         stream:
             @escaping @Sendable (
-                RPCServerCall, EntryQuery, NameQuery?, (EntryBatch) -> Bool
+                RPCServerCall, EntryQuery, NameQuery?, StreamOrder,
+                @escaping (EntryBatch) -> Bool
             ) throws(RPCError) -> StreamEnd
     ) -> [String: RPCHandler] {
         [
@@ -62,11 +93,13 @@ public enum SearchProtocol {
             },
             self.stream: .serverStreaming { (call, bytes, writer) throws(RPCError) in
                 let message: Pasarela_V1_StreamNamesRequest = try decode(bytes)
-                let query = try EntryQuery(streamed: message.query)
+                let query = try EntryQuery(message.query)
+                let order = try StreamOrder(
+                    message.query, after: message.hasAfter ? message.after : nil)
                 let text = try nameQuery(message.hasText ? message.text : nil)
                 try sendPieces(to: writer) { (send) throws(RPCError) in
-                    try stream(call, query, text, send)
-                } piece: { batch in
+                    try stream(call, query, text, order, { send($0, false) })
+                } piece: { (batch, _) in
                     Pasarela_V1_StreamNamesResponse.with { $0.entries = batch.message }
                 } end: { count, end in
                     Pasarela_V1_StreamNamesResponse.with { message in

@@ -120,5 +120,6 @@ static const int clinux_at_empty_path = 0x1000;  // AT_EMPTY_PATH
 static const int clinux_at_nofollow = 0x100 | 0x800;
 static const unsigned int clinux_epollexclusive = 1u << 28;
 static const unsigned int clinux_epolloneshot = 1u << 30;
+static const unsigned int clinux_epollet = 1u << 31;
 
 #endif

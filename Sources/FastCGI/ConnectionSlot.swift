@@ -34,6 +34,17 @@ final class ConnectionSlot: Sendable {
     /// Valid unless vacant.
     private let socket = Atomic<CInt>(-1)
     private let closableFromNanoseconds = Atomic<UInt64>(0)
+    /// The last connection here whose peer has closed it.
+    private let goneGeneration = Atomic<UInt32>(0)
+    /// What the request under way wants done when its peer goes.
+    private let action = Mutex<Action?>(nil)
+    /// Whether there is one: most requests need not take the lock.
+    private let hasAction = Atomic(false)
+
+    private struct Action: Sendable {
+        let generation: UInt32
+        let run: @Sendable () -> Void
+    }
 
     var descriptor: CInt { socket.load(ordering: .relaxed) }
     var isVacant: Bool { phase == .vacant }
@@ -93,6 +104,45 @@ final class ConnectionSlot: Sendable {
         precondition(phase == .busy || phase == .due, "only its owner ends a connection")
         socket.store(-1, ordering: .relaxed)
         state.store(Self.word(UInt32(word >> 32), .vacant), ordering: .sequentiallyConsistent)
+    }
+
+    // MARK: A peer that goes
+
+    func isGone(_ generation: UInt32) -> Bool {
+        goneGeneration.load(ordering: .sequentiallyConsistent) == generation
+    }
+
+    /// See `Peer`. Called by the owner.
+    func whenGone(_ generation: UInt32, _ run: @escaping @Sendable () -> Void) {
+        action.withLock { $0 = Action(generation: generation, run: run) }
+        hasAction.store(true, ordering: .sequentiallyConsistent)
+        // It may have gone before the action was there.
+        if isGone(generation) { runAction(of: generation) }
+    }
+
+    /// Called by the owner.
+    func forgetAction() {
+        guard hasAction.load(ordering: .sequentiallyConsistent) else { return }
+        hasAction.store(false, ordering: .sequentiallyConsistent)
+        action.withLock { $0 = nil }
+    }
+
+    /// Called by the thread that hears of it.
+    func peerIsGone(_ generation: UInt32) {
+        let word = state.load(ordering: .sequentiallyConsistent)
+        // Of an earlier connection: that one was closed here, too.
+        guard UInt32(word >> 32) == generation else { return }
+        goneGeneration.store(generation, ordering: .sequentiallyConsistent)
+        runAction(of: generation)
+    }
+
+    private func runAction(of generation: UInt32) {
+        let run = action.withLock { action in
+            guard action?.generation == generation else { return nil as (@Sendable () -> Void)? }
+            defer { action = nil }
+            return action?.run
+        }
+        run?()
     }
 
     private func move(_ word: UInt64, to phase: Phase) -> Bool {

@@ -92,6 +92,7 @@ final class Connections: Sendable {
         slots = range.map { _ in ConnectionSlot() }
         membership = Mutex(Membership(vacant: range.reversed()))
         guard sockets.watch(sockets.end, EPOLLIN.rawValue, Token.end),
+            sockets.watchFarewell(sockets.end, Token.end, isEnd: true),
             membership.withLock({ resume(&$0) })
         else { throw FastCGIError(.system, "epoll_ctl", systemError: errno) }
     }
@@ -175,7 +176,9 @@ final class Connections: Sendable {
                 return .done
             }
             let generation = slots[index].open(socket)
-            guard sockets.watch(socket, Self.armed, Token.connection(index, generation)) else {
+            let token = Token.connection(index, generation)
+            guard sockets.watchFarewell(socket, token), sockets.watch(socket, Self.armed, token)
+            else {
                 drop(index, &membership)
                 return .done
             }
@@ -208,6 +211,23 @@ final class Connections: Sendable {
         // `drain` may have looked at the slot while it was busy still.
         if phase.load(ordering: .sequentiallyConsistent) != .open { closeIdle(held.index) }
         return true
+    }
+
+    /// Who is at the other end.
+    func peer(of held: Held) -> Peer {
+        Peer(slot: slots[held.index], generation: held.generation)
+    }
+
+    /// Tells requests under way of peers that go, until the threads are to end. For one thread.
+    func tellFarewells() {
+        while true {
+            switch sockets.awaitFarewell() {
+            case nil: continue
+            case Token.end: return
+            case let token?:
+                slots[Int(token & 0xffff_ffff)].peerIsGone(UInt32(token >> 32))
+            }
+        }
     }
 
     /// Closes a connection.

@@ -9,6 +9,8 @@ final class Descriptors: Sendable {
     /// Readable when the last connection is gone.
     let drained: CInt
     private let epoll: CInt
+    /// Tells of peers that have gone, whatever else a connection is doing. Watched by one thread.
+    private let farewells: CInt
     private let isTCP: Bool
 
     /// Owns `listener` from here on, also when it throws.
@@ -16,10 +18,11 @@ final class Descriptors: Sendable {
         self.listener = listener
         isTCP = Self.family(of: listener) != sa_family_t(AF_UNIX)
         epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
+        farewells = epoll_create1(CInt(EPOLL_CLOEXEC))
         end = eventfd(0, CInt(EFD_CLOEXEC))
         drained = eventfd(0, CInt(EFD_CLOEXEC))
         // From here on deinit closes what there is.
-        guard epoll >= 0, end >= 0, drained >= 0 else {
+        guard epoll >= 0, farewells >= 0, end >= 0, drained >= 0 else {
             throw FastCGIError(.system, "epoll_create1, eventfd", systemError: errno)
         }
         guard Self.isListening(listener) else { throw FastCGIError(.notListening, "getsockopt") }
@@ -30,7 +33,7 @@ final class Descriptors: Sendable {
     }
 
     deinit {
-        for descriptor in [epoll, end, drained, listener] where descriptor >= 0 {
+        for descriptor in [epoll, farewells, end, drained, listener] where descriptor >= 0 {
             close(descriptor)
         }
     }
@@ -41,6 +44,21 @@ final class Descriptors: Sendable {
         let count = epoll_wait(epoll, &event, 1, milliseconds)
         precondition(count >= 0 || errno == EINTR, "epoll_wait fails on our own mistakes only")
         return count == 1 ? event : nil
+    }
+
+    /// The token of one connection whose peer has gone, or of `end`.
+    func awaitFarewell() -> UInt64? {
+        var event = epoll_event()
+        return epoll_wait(farewells, &event, 1, -1) == 1 ? event.data.u64 : nil
+    }
+
+    /// Told once by `awaitFarewell`: when both directions are closed, or (`end`) as long as it is readable.
+    func watchFarewell(_ descriptor: CInt, _ token: UInt64, isEnd: Bool = false) -> Bool {
+        var event = epoll_event()
+        // EPOLLHUP and EPOLLERR are always told. Once, not again and again until the connection is closed here.
+        event.events = isEnd ? EPOLLIN.rawValue : clinux_epollet
+        event.data.u64 = token
+        return epoll_ctl(farewells, EPOLL_CTL_ADD, descriptor, &event) == 0
     }
 
     func watch(_ descriptor: CInt, _ events: UInt32, _ token: UInt64) -> Bool {

@@ -47,21 +47,34 @@ struct LibraryRequest: ~Copyable {
         return Request(environment: environment)
     }
 
-    /// Writes a part of the answer; false if the peer is gone or stalled: then `abandon`.
-    func write(_ bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { buffer in
-            var rest = buffer[...]
-            while !rest.isEmpty {
-                let part = rest.prefix(1 << 30)  // libfcgi counts in Int32.
-                let start = UnsafeRawBufferPointer(rebasing: part)
-                guard let base = start.assumingMemoryBound(to: CChar.self).baseAddress,
-                    FCGX_PutStr(base, CInt(part.count), request.pointee.out) == CInt(part.count)
-                else { return false }
-                rest = rest.dropFirst(part.count)
+    /// The way out of an answer, valid until the request ends.
+    struct Writer {
+        fileprivate let out: UnsafeMutablePointer<FCGX_Stream>
+
+        /// Writes a part of the answer; false if the peer is gone or stalled: then `abandon`.
+        func write(_ bytes: [UInt8]) -> Bool {
+            bytes.withUnsafeBytes { buffer in
+                var rest = buffer[...]
+                while !rest.isEmpty {
+                    let part = rest.prefix(1 << 30)  // libfcgi counts in Int32.
+                    let start = UnsafeRawBufferPointer(rebasing: part)
+                    guard let base = start.assumingMemoryBound(to: CChar.self).baseAddress,
+                        FCGX_PutStr(base, CInt(part.count), out) == CInt(part.count)
+                    else { return false }
+                    rest = rest.dropFirst(part.count)
+                }
+                return true
             }
-            return true
+        }
+
+        /// Sends what is buffered.
+        func flush() -> Bool {
+            FCGX_FFlush(out) == 0
         }
     }
+
+    /// Where the answer is written.
+    var writer: Writer { Writer(out: request.pointee.out) }
 
     /// Writes what is buffered and ends the request; true if the peer asked to keep the connection
     /// and has got everything.

@@ -10,6 +10,9 @@ public struct Request: Sendable {
     /// `?`, `QUERY_STRING` (the CGI names of RFC 3875, 4.1).
     public let target: [UInt8]
 
+    /// Who waits for the answer; nil for a request that came by no connection.
+    public internal(set) var peer: Peer?
+
     /// Every parameter as `NAME=value`, one after the other: one allocation for all of them.
     private let bytes: [UInt8]
     private let fields: [Field]

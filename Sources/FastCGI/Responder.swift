@@ -87,6 +87,8 @@ public final class Responder: Sendable {
             listener: listener, configuration: configuration, refused: refused)
         var threads: [WorkerThread] = []
         do throws(FastCGIError) {
+            threads.append(
+                try start("\(configuration.threadName)-0") { connections.tellFarewells() })
             for number in 1...configuration.workers {
                 let pipe = try CheckedPipe()
                 threads.append(

@@ -1,5 +1,11 @@
 /// An answer: status, headers, body.
-public struct Response: Sendable {
+public struct Response {
+    /// Writes a body piece by piece, on the thread that answers; true: the body is whole.
+    ///
+    /// With false the connection ends without the end of the request: the web server learns that something is missing.
+    public typealias Stream = (BodyWriter) -> Bool
+
+
     /// The HTTP status, 100…999; anything else is sent as 500.
     public var status: Int
     /// Sent in this order. A name that is no token (RFC 9110, 5.6.2) and the name `Status`, which
@@ -7,12 +13,18 @@ public struct Response: Sendable {
     public var headers: [(name: String, value: String)]
     /// Not sent in answer to HEAD, nor with the statuses that have none (1xx, 204, 304).
     public var body: [UInt8]
+    /// Makes the body, in place of ``body``. Called only where a body is sent.
+    public var stream: Stream?
 
     /// An answer that has not been sent.
-    public init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
+    public init(
+        status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+        stream: Stream? = nil
+    ) {
         self.status = status
         self.headers = headers
         self.body = body
+        self.stream = stream
     }
 
     /// Whether HTTP lets a body follow (RFC 9110, 6.4.1).

@@ -55,7 +55,7 @@ struct Worker: ~Copyable {
     /// The connection's request, and the next ones if they are there as soon as it is answered.
     private mutating func serve(_ held: Connections.Held) {
         repeat {
-            guard carry(from: held.descriptor) else {
+            guard carry(held) else {
                 connections.discard(held)
                 return
             }
@@ -63,20 +63,27 @@ struct Worker: ~Copyable {
     }
 
     /// One request and its answer; true if the connection may be kept.
-    private mutating func carry(from socket: CInt) -> Bool {
-        guard receive(from: socket), let received = request.begin(records, answerTo: socket) else {
-            return false
-        }
+    private mutating func carry(_ held: Connections.Held) -> Bool {
+        guard receive(from: held.descriptor),
+            var received = request.begin(records, answerTo: held.descriptor)
+        else { return false }
+        received.peer = connections.peer(of: held)
+        defer { received.peer?.forget() }
         let response = handler(received)
         head.removeAll(keepingCapacity: true)
         response.appendHead(to: &head)
-        guard request.write(head),
-            !response.hasBody(answering: received.method) || request.write(response.body)
+        guard request.writer.write(head),
+            !response.hasBody(answering: received.method) || writeBody(of: response)
         else {
             request.abandon()
             return false
         }
         return request.finish() && !records.hasMore
+    }
+
+    private func writeBody(of response: Response) -> Bool {
+        guard let stream = response.stream else { return request.writer.write(response.body) }
+        return stream(BodyWriter(out: request.writer))
     }
 
     /// Reads a whole request, its body included; false if it is malformed, cut off, or takes too

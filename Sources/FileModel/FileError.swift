@@ -12,6 +12,10 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
         case hiddenNotServed
         /// The process or the system has no descriptors or memory left; may help to try again.
         case noResources
+        /// To bring it into order takes more memory than is allowed for that.
+        case tooMuchToSort
+        /// Whoever asked has gone.
+        case cancelled
         /// The served tree itself is not there (now).
         case treeAbsent
         /// The file system failed.
@@ -27,5 +31,16 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
     public init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description
+    }
+}
+
+extension FileError {
+    /// Why entries could not be brought into order.
+    public init(_ failure: EntrySorter.Failure) {
+        switch failure {
+        case .tooMuch: self.init(.tooMuchToSort, "more names than PASARELA_SORT_BYTES_MAX lets sort")
+        case .busy: self.init(.noResources, "others sort so much that PASARELA_SORT_BYTES_MAX is reached")
+        case .cancelled: self.init(.cancelled, "given up")
+        }
     }
 }

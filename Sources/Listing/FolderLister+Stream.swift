@@ -5,39 +5,103 @@ extension FolderLister {
     /// Entries in a piece of a stream.
     public static let pieceCount = 512
 
-    /// All entries of a folder in the file system's order, piece by piece; memory for one piece.
+    /// All entries of a folder, piece by piece. Without an order memory for one piece.
     ///
-    /// - Parameter send: takes a piece; returns false to end the stream.
+    /// Sizes and times are read as the pieces go out.
+    ///
+    /// - Parameters:
+    ///   - budget: what an order may take.
+    ///   - isCancelled: asked now and then; true ends the reading.
+    ///   - send: takes a piece, and whether it is the one entry that a path leads to; returns false to end the stream.
     /// - Returns: why the list is not complete; empty where it is.
     /// - Throws: ``FileError`` where there is nothing to list, or the reading failed under way.
     public func stream(
-        _ query: EntryQuery, send: (EntryBatch) -> Bool
+        _ query: EntryQuery, in order: StreamOrder, within budget: SortBudget,
+        isCancelled: @escaping () -> Bool = { false },
+        send: @escaping (EntryBatch, Bool) -> Bool
     ) throws(FileError) -> [Notice] {
         switch try tree.open(query) {
         case .entry(let status):
-            let page = page(of: status, query, PageRequest(limit: 1, after: nil))
-            _ = send(page.entries)
+            var after: ListPosition?
+            if case .sorted(let place) = order { after = place }
+            let page = page(of: status, query, PageRequest(limit: 1, after: after))
+            if page.entries.count > 0 { _ = send(page.entries, true) }
             return []
         case .folder(let folder):
-            return try stream(folder, query, send)
+            var pieces = Pieces(send: { send($0, false) })
+            switch order {
+            case .none: try stream(folder, query, isCancelled, to: &pieces)
+            case .sorted(let after):
+                try sort(folder, query, after, budget, isCancelled, to: &pieces)
+            }
+            pieces.sendRest()
+            return pieces.missing.map { [Notice($0, at: query.path)] } ?? []
         }
     }
 
     private func stream(
-        _ folder: borrowing Folder, _ query: EntryQuery, _ send: (EntryBatch) -> Bool
-    ) throws(FileError) -> [Notice] {
+        _ folder: borrowing Folder, _ query: EntryQuery, _ isCancelled: () -> Bool,
+        to pieces: inout Pieces
+    ) throws(FileError) {
+        try forEachCandidate(in: folder, query, isCancelled) { name, kind in
+            append(
+                name, kind, of: folder, query, to: &pieces.piece, missing: &pieces.missing)
+            return pieces.goesOn()
+        }
+    }
+
+    private func sort(
+        _ folder: borrowing Folder, _ query: EntryQuery, _ after: ListPosition?,
+        _ budget: SortBudget, _ isCancelled: @escaping () -> Bool, to pieces: inout Pieces
+    ) throws(FileError) {
+        var sorter = EntrySorter(
+            query.order, after: after, within: budget, isCancelled: isCancelled)
+        let nowhere = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+        var failure: EntrySorter.Failure?
+        try forEachCandidate(in: folder, query, isCancelled) { name, kind in
+            do throws(EntrySorter.Failure) {
+                try sorter.offer(name: name, folder: nowhere, kind: kind)
+                return true
+            } catch {
+                failure = error
+                return false
+            }
+        }
+        do throws(EntrySorter.Failure) {
+            if let failure { throw failure }
+            try sorter.finish { entry in
+                append(
+                    entry.name, entry.kind, of: folder, query, to: &pieces.piece,
+                    missing: &pieces.missing)
+                return pieces.goesOn()
+            }
+        } catch {
+            throw FileError(error)
+        }
+    }
+
+    /// What is gathered and sent when it is enough.
+    private struct Pieces {
+        let send: (EntryBatch) -> Bool
         var piece = EntryBatch()
         var missing: FileError?
-        var goesOn = true
-        try forEachCandidate(in: folder, query) { name, kind in
-            append(name, kind, of: folder, query, to: &piece, missing: &missing)
-            if piece.count == Self.pieceCount {
-                goesOn = send(piece)
+        private var hasEnded = false
+
+        init(send: @escaping (EntryBatch) -> Bool) {
+            self.send = send
+        }
+
+        /// Sends the piece if it is full; false: the reader has gone.
+        mutating func goesOn() -> Bool {
+            if piece.count >= FolderLister.pieceCount {
+                hasEnded = !send(piece)
                 piece = EntryBatch()
             }
-            return goesOn
+            return !hasEnded
         }
-        if goesOn, piece.count > 0 { _ = send(piece) }
-        return missing.map { [Notice($0, at: query.path)] } ?? []
+
+        mutating func sendRest() {
+            if !hasEnded, piece.count > 0 { _ = send(piece) }
+        }
     }
 }

@@ -7,6 +7,8 @@ public import RootedFiles
 /// is true per entry, not as one instant.
 public struct FolderLister: Sendable {
     let tree: ServedTree
+    /// Names between two looks whether the reading was given up: some 100 µs.
+    private static let lookInterval = 512
 
     /// A lister of a tree.
     public init(_ tree: ServedTree) {
@@ -17,21 +19,25 @@ public struct FolderLister: Sendable {
     ///
     /// Names are read first and ordered; sizes and times are read only for the page.
     ///
+    /// - Parameter isCancelled: asked now and then; true ends the reading.
     /// - Throws: ``FileError`` where there is nothing to list.
-    public func page(_ query: EntryQuery, _ request: PageRequest) throws(FileError) -> EntryPage {
+    public func page(
+        _ query: EntryQuery, _ request: PageRequest, isCancelled: @escaping () -> Bool = { false }
+    ) throws(FileError) -> EntryPage {
         switch try tree.open(query) {
-        case .folder(let folder): return try page(of: folder, query, request)
+        case .folder(let folder): return try page(of: folder, query, request, isCancelled)
         case .entry(let status): return page(of: status, query, request)
         }
     }
 
     private func page(
-        of folder: borrowing Folder, _ query: EntryQuery, _ request: PageRequest
+        of folder: borrowing Folder, _ query: EntryQuery, _ request: PageRequest,
+        _ isCancelled: () -> Bool
     ) throws(FileError) -> EntryPage {
         var selection = PageSelection(request, in: query.order)
         var total = 0
         let nowhere = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
-        try forEachCandidate(in: folder, query) { name, kind in
+        try forEachCandidate(in: folder, query, isCancelled) { name, kind in
             total += 1
             selection.offer(name: name, folder: nowhere, kind: kind)
             return true
@@ -48,15 +54,25 @@ public struct FolderLister: Sendable {
         return page
     }
 
-    /// Every name of the folder that passes the query's filters.
+    /// Every name of the folder that passes the query's filters, until `body` returns false.
+    ///
+    /// - Throws: ``FileError``, `cancelled` among them.
     func forEachCandidate(
-        in folder: borrowing Folder, _ query: EntryQuery,
+        in folder: borrowing Folder, _ query: EntryQuery, _ isCancelled: () -> Bool,
         _ body: (UnsafeBufferPointer<UInt8>, EntryKind?) -> Bool
     ) throws(FileError) {
         let needsKind = query.kinds != .all || query.order.directoriesFirst
         // Names whose kind the file system does not tell are looked at after the reading: rare, so kept aside.
         var untold: [[UInt8]] = []
+        var sinceLook = 0
+        var isGivenUp = false
         try folder.forEachName(using: Folder.Buffer()) { name in
+            sinceLook += 1
+            if sinceLook == Self.lookInterval {
+                sinceLook = 0
+                isGivenUp = isCancelled()
+                if isGivenUp { return false }
+            }
             guard query.admits(name: name.bytes) else { return true }
             if let kind = name.kind {
                 return query.kinds.contains(kind: kind) ? body(name.bytes, kind) : true
@@ -67,6 +83,7 @@ public struct FolderLister: Sendable {
             }
             return body(name.bytes, nil)
         }
+        if isGivenUp { throw FileError(.cancelled, "given up") }
         for name in untold {
             let result: Result<Bool, FileError> = name.withUnsafeBufferPointer { name in
                 let name = UnsafeBufferPointer(rebasing: name.dropLast())

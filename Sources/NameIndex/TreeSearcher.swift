@@ -53,39 +53,7 @@ public struct TreeSearcher: Sendable {
         return page
     }
 
-    /// All hits in the order of the walk, piece by piece; memory for one piece.
-    ///
-    /// - Parameter send: takes a piece; returns false to end the stream.
-    /// - Returns: whether the walk saw everything, and why not.
-    public func stream(
-        _ query: EntryQuery, text: NameQuery?, isCancelled: @escaping () -> Bool,
-        send: (EntryBatch) -> Bool
-    ) throws(FileError) -> (isComplete: Bool, notices: [Notice]) {
-        let base = try openBase(query)
-        var page = EntryPage()
-        var matcher = text.map { NameMatcher($0) }
-        var goesOn = true
-        // A stream has no budget: its reader decides how long it takes, and cancels.
-        var walk = TreeWalk(query: query, deadline: nil, isCancelled: isCancelled)
-        var reader = HitReader(base: base, query: query)
-        try walk.forEachEntry(beneath: base) { folder, name, kind in
-            guard matcher?.matches(name) ?? true else { return true }
-            reader.append(name, in: folder, kind, matcher: &matcher, to: &page)
-            if page.entries.count == Self.pieceCount {
-                goesOn = send(page.entries)
-                page.entries = EntryBatch()
-            }
-            return goesOn
-        }
-        if goesOn, page.entries.count > 0 { _ = send(page.entries) }
-        for notice in walk.notices { page.note(notice) }
-        return (walk.isComplete && page.isComplete, page.notices)
-    }
-
-    /// Entries in a piece of a stream.
-    public static let pieceCount = 512
-
-    private func openBase(_ query: EntryQuery) throws(FileError) -> SharedFolder {
+    func openBase(_ query: EntryQuery) throws(FileError) -> SharedFolder {
         switch try tree.open(query) {
         case .folder(let folder): return SharedFolder(folder)
         case .entry: throw FileError(.notFolder, "a search beneath what is no folder")

@@ -11,6 +11,10 @@ final class ClientCall: @unchecked Sendable {
     /// What can be cancelled.
     private struct Current {
         var call: OpaquePointer?
+        /// Tells the calls that are made with this one after the other apart.
+        var serial: UInt64 = 0
+        /// Somebody gave this call up.
+        var isCancelled = false
         /// Set for good by `cancelForGood`, so that a cancel that comes before the call is
         /// honoured.
         var isOver = false
@@ -91,75 +95,104 @@ final class ClientCall: @unchecked Sendable {
         }
     }
 
+    /// Of the call under way, or the last one. For its caller.
+    var serial: UInt64 { current.withLock { $0.serial } }
+
+    /// Ends that call, if it is still under way, as `cancelled`.
+    func cancel(_ serial: UInt64) {
+        current.withLock { current in
+            guard current.serial == serial, let call = current.call else { return }
+            current.isCancelled = true
+            grpc_call_cancel(call, nil)
+        }
+    }
+
     /// Sends one request and returns the one answer.
     func unary(
         _ request: borrowing ClientRequest, on connection: Connection
     ) throws(RPCError) -> [UInt8] {
         let call = try begin(request, on: connection)
-        defer { end(call) }
+        request.cancellation?.attach(self)
+        defer {
+            request.cancellation?.detach()
+            end(call)
+        }
         let tag = UnsafeMutableRawPointer(operations)
         let result = grpc_call_start_batch(call, operations, Operation.count, tag, nil)
         guard result == GRPC_CALL_OK else { throw refused(result) }
         _ = queue.pluck(tag)
         let answer = takeAnswer()
-        try takeStatus(of: request)
+        try takeStatus(request.method, request.deadline)
         guard let answer else {
             throw RPCError(.internalError, "\(request.method): the server sent no answer")
         }
         return answer
     }
 
-    /// Sends one request and gives each answer to `receive`, in order, until the server ends the
-    /// stream. An error of `receive` cancels the call.
-    func stream(
-        _ request: borrowing ClientRequest, on connection: Connection,
-        receive: ([UInt8]) throws(RPCError) -> Void
+    /// Sends one request; the answers are taken by `next`, and in the end `endStream` is called.
+    func beginStream(
+        _ request: borrowing ClientRequest, on connection: Connection
     ) throws(RPCError) {
         let call = try begin(request, on: connection)
-        defer { end(call) }
         let statusTag = UnsafeMutableRawPointer(operations + Operation.receiveStatus)
         let first = grpc_call_start_batch(
             call, operations + Operation.receiveStatus, 1, statusTag, nil)
-        guard first == GRPC_CALL_OK else { throw refused(first) }
-
-        var failure: RPCError?
+        guard first == GRPC_CALL_OK else {
+            end(call)
+            throw refused(first)
+        }
+        request.cancellation?.attach(self)
         let sendTag = UnsafeMutableRawPointer(operations)
         // All up to receiveMessage.
         let sent = grpc_call_start_batch(
             call, operations, Operation.receiveMessage, sendTag, nil)
-        if sent == GRPC_CALL_OK {
-            _ = queue.pluck(sendTag)
-            failure = receiveAll(call, receive: receive)
-        } else {
-            failure = refused(sent)
+        guard sent == GRPC_CALL_OK else {
+            grpc_call_cancel(call, nil)
+            _ = queue.pluck(statusTag)
+            request.cancellation?.detach()
+            end(call)
+            throw refused(sent)
         }
-        if failure != nil { grpc_call_cancel(call, nil) }
-        _ = queue.pluck(statusTag)
-        do {
-            try takeStatus(of: request)
-        } catch {
-            throw failure ?? error
-        }
-        // The server may have ended it just when `receive` failed.
-        if let failure { throw failure }
+        _ = queue.pluck(sendTag)
     }
 
-    /// - Returns: the error of `receive`, if that ended it.
-    private func receiveAll(
-        _ call: OpaquePointer, receive: ([UInt8]) throws(RPCError) -> Void
-    ) -> RPCError? {
+    /// The stream's next answer; nil when there are no more.
+    ///
+    /// - Throws: `deadlineExceeded` when none has come by then: the stream has to be ended.
+    func next(by deadline: RPCDeadline) throws(RPCError) -> [UInt8]? {
+        guard let call = streamCall else { return nil }
         let operation = operations + Operation.receiveMessage
-        while true {
-            let started = grpc_call_start_batch(call, operation, 1, operation, nil)
-            guard started == GRPC_CALL_OK else { return refused(started) }
+        let started = grpc_call_start_batch(call, operation, 1, operation, nil)
+        guard started == GRPC_CALL_OK else { throw refused(started) }
+        if queue.pluck(operation, until: deadline.grpcTime) == nil {
+            grpc_call_cancel(call, nil)
             _ = queue.pluck(operation)
-            guard let message = takeAnswer() else { return nil }
-            do {
-                try receive(message)
-            } catch {
-                return error
-            }
+            _ = takeAnswer()
+            throw RPCError(.deadlineExceeded, "\(method): the server has said nothing for long")
         }
+        return takeAnswer()
+    }
+
+    /// Ends the stream; one that has not come to its end is cancelled.
+    ///
+    /// - Throws: how the server ended it.
+    func endStream(
+        isOver: Bool, deadline: RPCDeadline, _ cancellation: RPCCancellation?
+    ) throws(RPCError) {
+        guard let call = streamCall else { return }
+        if !isOver { grpc_call_cancel(call, nil) }
+        _ = queue.pluck(operations + Operation.receiveStatus)
+        defer {
+            cancellation?.detach()
+            end(call)
+        }
+        try takeStatus(method, deadline)
+    }
+
+    /// The stream's call. Only its caller, by the way of `RPCStream`, begins and ends calls.
+    private var streamCall: OpaquePointer? {
+        let address = current.withLock { UInt(bitPattern: $0.call) }
+        return OpaquePointer(bitPattern: address)
     }
 
     private func begin(
@@ -187,6 +220,8 @@ final class ClientCall: @unchecked Sendable {
         let address = UInt(bitPattern: call)
         current.withLock { current in
             current.call = OpaquePointer(bitPattern: address)
+            current.serial += 1
+            current.isCancelled = false
             if current.isOver { grpc_call_cancel(current.call, nil) }
         }
         return call
@@ -221,7 +256,7 @@ final class ClientCall: @unchecked Sendable {
         return message.takeBytes()
     }
 
-    private func takeStatus(of request: borrowing ClientRequest) throws(RPCError) {
+    private func takeStatus(_ method: String, _ deadline: RPCDeadline) throws(RPCError) {
         let code = RPCStatusCode(rawValue: status.pointee.rawValue)
         defer {
             grpc_slice_unref(details.pointee)
@@ -229,15 +264,15 @@ final class ClientCall: @unchecked Sendable {
         }
         guard code != .ok else { return }
         let message = details.pointee.text
-        guard code == .cancelled, !current.withLock({ $0.isOver }) else {
+        guard code == .cancelled, !current.withLock({ $0.isOver || $0.isCancelled }) else {
             throw RPCError(code, message)
         }
         // A server ends calls at their deadline, too, and may be a moment faster.
-        if request.deadline.hasPassed {
-            throw RPCError(.deadlineExceeded, "\(request.method): \(message)")
+        if deadline.hasPassed {
+            throw RPCError(.deadlineExceeded, "\(method): \(message)")
         }
         // Whoever resets calls that it has not begun is a server about to go.
-        throw RPCError(.unavailable, "\(request.method): given up by the server: \(message)")
+        throw RPCError(.unavailable, "\(method): given up by the server: \(message)")
     }
 
     /// gRPC refuses a batch only for a mistake in it.
@@ -252,4 +287,5 @@ struct ClientRequest: ~Copyable {
     let message: [UInt8]
     let metadata: RPCMetadata
     let deadline: RPCDeadline
+    var cancellation: RPCCancellation?
 }

@@ -52,19 +52,44 @@ public final class RPCChannel: Sendable {
     ///   - method: `/package.Service/Method`.
     ///   - metadata: travels beside the request.
     ///   - deadline: ends the call, on the server too.
+    ///   - cancellation: lets another thread end it.
     /// - Throws: `unavailable` when the server is not reached or goes away, `deadlineExceeded`,
     ///   `cancelled` after `shutdown`, or what the server answered.
     public func call(
         _ method: String, _ request: [UInt8], metadata: RPCMetadata = RPCMetadata(),
-        deadline: RPCDeadline
+        deadline: RPCDeadline, cancellation: RPCCancellation? = nil
     ) throws(RPCError) -> [UInt8] {
         let request = ClientRequest(
-            method: method, message: request, metadata: metadata, deadline: deadline)
+            method: method, message: request, metadata: metadata, deadline: deadline,
+            cancellation: cancellation)
         let (call, connection) = try begin(request)
         do {
             let answer = try call.unary(request, on: connection)
             end(call)
             return answer
+        } catch {
+            end(call, failedOn: connection, with: error)
+            throw error
+        }
+    }
+
+    /// Sends a request whose answer is a stream.
+    ///
+    /// - Parameters:
+    ///   - deadline: ends the whole stream, on the server too.
+    ///   - cancellation: lets another thread end it.
+    /// - Throws: as `call`, where the request could not be sent.
+    public func open(
+        _ method: String, _ request: [UInt8], metadata: RPCMetadata = RPCMetadata(),
+        deadline: RPCDeadline, cancellation: RPCCancellation? = nil
+    ) throws(RPCError) -> RPCStream {
+        let request = ClientRequest(
+            method: method, message: request, metadata: metadata, deadline: deadline,
+            cancellation: cancellation)
+        let (call, connection) = try begin(request)
+        do {
+            try call.beginStream(request, on: connection)
+            return RPCStream(self, call, connection, deadline, cancellation)
         } catch {
             end(call, failedOn: connection, with: error)
             throw error
@@ -80,16 +105,8 @@ public final class RPCChannel: Sendable {
         _ method: String, _ request: [UInt8], metadata: RPCMetadata = RPCMetadata(),
         deadline: RPCDeadline, receive: ([UInt8]) throws(RPCError) -> Void
     ) throws(RPCError) {
-        let request = ClientRequest(
-            method: method, message: request, metadata: metadata, deadline: deadline)
-        let (call, connection) = try begin(request)
-        do {
-            try call.stream(request, on: connection, receive: receive)
-            end(call)
-        } catch {
-            end(call, failedOn: connection, with: error)
-            throw error
-        }
+        let stream = try open(method, request, metadata: metadata, deadline: deadline)
+        while let message = try stream.next(within: .seconds(Int64.max)) { try receive(message) }
     }
 
     /// Cancels the calls under way and lets go of the connection; later calls fail with
@@ -181,11 +198,13 @@ public final class RPCChannel: Sendable {
         }
     }
 
-    private func end(_ call: ClientCall) {
+    /// The call has ended well.
+    func end(_ call: ClientCall) {
         state.update(waking: .none) { $0.idle.append(call) }
     }
 
-    private func end(_ call: ClientCall, failedOn connection: Connection, with error: RPCError) {
+    /// The call has ended otherwise.
+    func end(_ call: ClientCall, failedOn connection: Connection, with error: RPCError) {
         state.update(waking: .none) { state in
             state.idle.append(call)
             // It may be a server that stops, whose connection takes no more calls but is still

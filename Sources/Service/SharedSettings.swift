@@ -30,7 +30,10 @@ public struct SharedSettings: Sendable {
         "PASARELA_RUNTIME_DIR",
         "PASARELA_SLOW_REQUEST",
         "PASARELA_SOCKET_MODE",
+        "PASARELA_SORT_BYTES_MAX",
         "PASARELA_STATE_DIR",
+        "PASARELA_STREAMS",
+        "PASARELA_STREAM_LIFE",
         "PASARELA_TICKET_ATTEMPTS",
         "PASARELA_TICKET_LIFE",
         "PASARELA_TRACE_LIFE",
@@ -38,6 +41,7 @@ public struct SharedSettings: Sendable {
         "PASARELA_TREE_KEY_FILE",
         "PASARELA_WALK_BUDGET",
         "PASARELA_WORKERS",
+        "PASARELA_WRITE_TIMEOUT",
     ]
 
     /// The folder of the sockets.

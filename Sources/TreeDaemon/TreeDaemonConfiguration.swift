@@ -16,6 +16,8 @@ public struct TreeDaemonConfiguration: Sendable {
     public let peers: PeerList
     /// Threads that answer calls.
     public let rpcThreads: Int
+    /// Bytes that the names of streams that are being sorted may take.
+    public let sortBytesMax: Int
     /// From when on a call is logged as slow.
     public let slowRequest: Duration
     /// Whether each call is logged.
@@ -32,6 +34,10 @@ public struct TreeDaemonConfiguration: Sendable {
         "PASARELA_SOCKET_MODE", fallback: "0600", purpose: "who may connect to the socket")
     private static let rpcThreads = Setting.integer(
         "PASARELA_RPC_THREADS", fallback: 8, in: 1...256, purpose: "threads that answer calls")
+
+    private static let sortBytesMax = Setting.integer(
+        "PASARELA_SORT_BYTES_MAX", fallback: 256 << 20, in: (1 << 20)...(64 << 30),
+        purpose: "bytes that names which are sorted for streams may take together")
 
     /// What counts from a restart on only.
     public static let restartSettings: Set<String> = [
@@ -50,6 +56,7 @@ public struct TreeDaemonConfiguration: Sendable {
         socketPath = try settings.value(socket(shared))
         socketMode = try settings.value(Self.socketMode)
         rpcThreads = try settings.value(Self.rpcThreads)
+        sortBytesMax = try settings.value(Self.sortBytesMax)
         slowRequest = try settings.value(shared.slowRequest)
         logRequests = try settings.value(shared.logRequests)
         logLevel = try settings.value(shared.logLevel)
@@ -83,6 +90,7 @@ public struct TreeDaemonConfiguration: Sendable {
             table.add(socketMode)
             table.add(PeerList.setting)
             table.add(rpcThreads)
+            table.add(sortBytesMax)
             table.add(shared.logLevel)
             table.add(shared.logRequests)
             table.add(shared.slowRequest)

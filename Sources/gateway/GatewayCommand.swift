@@ -18,7 +18,8 @@ struct GatewayCommand: ServiceCommand {
     static let restartSettings: Set<String> = [
         "PASARELA_RUNTIME_DIR", "PASARELA_GATEWAY_SOCKET", "PASARELA_CONTROL_SOCKET",
         "PASARELA_MSERV1_SOCKET", "PASARELA_MSERV2_SOCKET", "PASARELA_SOCKET_MODE",
-        "PASARELA_PEERS", "PASARELA_WORKERS", "PASARELA_STATE_DIR", "PASARELA_BACKLOG_TICKETS",
+        "PASARELA_PEERS", "PASARELA_WORKERS", "PASARELA_STREAMS", "PASARELA_WRITE_TIMEOUT",
+        "PASARELA_STATE_DIR", "PASARELA_BACKLOG_TICKETS",
         "PASARELA_BACKLOG_BYTES", "PASARELA_TICKET_ATTEMPTS", "PASARELA_TICKET_LIFE",
         "PASARELA_ANSWER_LIFE", "PASARELA_TRACE_LIFE", "PASARELA_REPLAY_RATE",
         "PASARELA_LOG_LEVEL",
@@ -84,6 +85,7 @@ struct GatewayCommand: ServiceCommand {
         let metrics = Metrics()
         let workers = configuration.workers
         let budget = LineBudget()
+        let streamPlaces = StreamPlaces(count: configuration.streams)
         // A reload makes another; requests under way end with the one that they began with.
         let makeHandler = { (configuration: GatewayConfiguration, log: Logger) in
             let answers = ListAnswers(
@@ -93,13 +95,18 @@ struct GatewayCommand: ServiceCommand {
                 lists: ListDesk(
                     answers: answers, tickets: tickets, patience: configuration.patience,
                     workers: workers),
+                streams: StreamDesk(
+                    answers: answers, places: streamPlaces, patience: configuration.patience,
+                    life: configuration.streamLife),
                 tickets: tickets, log: RequestLog(configuration, log, budget: budget),
                 metrics: metrics,
                 metricsAudience: configuration.metricsAudience)
         }
         let handler = Replaceable(makeHandler(configuration, log))
         var responding = ResponderConfiguration()
-        responding.workers = configuration.workers
+        // Two pools on one epoll: however many streams there are, so many workers are left to the others.
+        responding.workers = configuration.workers + configuration.streams
+        responding.writeTimeout = configuration.writeTimeout
         responding.peers = configuration.peers.users
         let strangers = StrangerLog(log)
         let responder = Responder(configuration: responding, refused: { strangers.refused($0) }) {

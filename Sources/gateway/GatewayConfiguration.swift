@@ -22,6 +22,12 @@ struct GatewayConfiguration: Sendable {
     let failPoint: String?
     /// Requests that are carried at the same time.
     let workers: Int
+    /// Whole lists that are streamed at the same time, besides.
+    let streams: Int
+    /// How long a whole list may take.
+    let streamLife: Duration
+    /// How long one write of an answer may wait for nginx, and so for a client.
+    let writeTimeout: Duration
     /// How long a request waits for a daemon that is absent.
     let patience: Duration
     /// How long a daemon may take for an answer.
@@ -47,6 +53,9 @@ struct GatewayConfiguration: Sendable {
         metricsAudience = try settings.value(own.metricsAudience)
         failPoint = try settings.value(own.failPoint)
         workers = try settings.value(own.workers)
+        streams = try settings.value(own.streams)
+        streamLife = try settings.value(own.streamLife)
+        writeTimeout = try settings.value(own.writeTimeout)
         patience = try settings.value(own.patience)
         deadline = try settings.value(own.deadline)
         slowRequest = try settings.value(shared.slowRequest)
@@ -72,6 +81,15 @@ struct GatewayConfiguration: Sendable {
         let workers = Setting.integer(
             "PASARELA_WORKERS", fallback: 128, in: 1...256,
             purpose: "requests that are carried at the same time")
+        let streams = Setting.integer(
+            "PASARELA_STREAMS", fallback: 16, in: 1...256,
+            purpose: "whole lists that are streamed at the same time")
+        let streamLife = Setting.seconds(
+            "PASARELA_STREAM_LIFE", fallback: "3600", in: 1...86_400,
+            purpose: "how long the stream of a whole list may take")
+        let writeTimeout = Setting.seconds(
+            "PASARELA_WRITE_TIMEOUT", fallback: "10", in: 1...3_600,
+            purpose: "how long a client of a whole list may read nothing")
         let patience = Setting.seconds(
             "PASARELA_PATIENCE", fallback: "1", in: 0...30,
             purpose: "how long a request waits for a daemon that is absent")
@@ -107,6 +125,9 @@ struct GatewayConfiguration: Sendable {
         let own = OwnSettings(settings)
         table.add(own.stateFolder)
         table.add(own.workers)
+        table.add(own.streams)
+        table.add(own.streamLife)
+        table.add(own.writeTimeout)
         table.add(own.patience)
         table.add(own.deadline)
         TicketConfiguration.add(to: &table, settings)

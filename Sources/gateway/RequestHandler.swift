@@ -6,6 +6,7 @@ import FileModel
 struct RequestHandler: Sendable {
     let daemons: Daemons
     let lists: ListDesk
+    let streams: StreamDesk
     let tickets: TicketDesk
     let log: RequestLog
     let metrics: Metrics
@@ -22,6 +23,9 @@ struct RequestHandler: Sendable {
         let answer: Answer
         var problem: Problem?
         do throws(Problem) {
+            if let list = try wholeList(request, route, target, wishes) {
+                return try streamed(list, request, route, identity, start)
+            }
             answer = try self.answer(request, route, target, wishes, identity)
         } catch {
             problem = error
@@ -31,10 +35,61 @@ struct RequestHandler: Sendable {
         }
         let response = CommonHeaders.response(answer, to: request, id: identity.id)
         let duration = ContinuousClock.now - start
-        metrics.count(route: route, status: response.status, duration: duration)
+        // As nginx calls it: the client closed the request.
+        let isLeft = problem?.isCancelled ?? false && request.peer?.isGone ?? false
+        let status = isLeft ? 499 : response.status
+        metrics.count(route: route, status: status, duration: duration)
         log.note(
-            request, identity, route: route, status: response.status, problem: problem,
+            request, identity, route: route, status: status, problem: isLeft ? nil : problem,
             cause: problem?.cause ?? answer.cause, duration: duration)
+        return response
+    }
+
+    /// The request, where it asks for a whole list.
+    private func wholeList(
+        _ request: Request, _ route: Route?, _ target: Target, _ wishes: Wishes
+    ) throws(Problem) -> ListRequest? {
+        guard let route, route == .list || route == .search, route.allows(request.method) else {
+            return nil
+        }
+        let form = try wishes.form(among: Representation.allCases)
+        guard form.isLines else { return nil }
+        let asked = ListRequest(
+            page: route == .list ? .list : .search, query: target.query, form: form,
+            language: wishes.language)
+        return try asked.parameters().isWhole ? asked : nil
+    }
+
+    /// Answers with a whole list; the request is noted when that has ended.
+    private func streamed(
+        _ list: ListRequest, _ request: Request, _ route: Route?, _ identity: RequestIdentity,
+        _ start: ContinuousClock.Instant
+    ) throws(Problem) -> Response {
+        let stream = try streams.open(
+            list, preferring: Preferences(prefer: request.header("Prefer")), for: identity,
+            peer: request.peer)
+        var answer = Answer(lines: [], as: list.form, language: list.language)
+        answer.isTagged = false
+        answer.isStreamed = true
+        var response = CommonHeaders.response(answer, to: request, id: identity.id)
+        // Of the response only this: it will hold what is made here.
+        let status = response.status
+        let noted = { [metrics, log] (outcome: ListStream.Outcome) in
+            let duration = ContinuousClock.now - start
+            metrics.count(route: route, status: status, duration: duration)
+            log.note(
+                request, identity, route: route, outcome, entries: stream.count, duration: duration)
+        }
+        if request.method == "HEAD" {
+            noted(.whole)
+            return response
+        }
+        response.stream = { writer in
+            let outcome = stream.write(to: writer, for: request.peer)
+            noted(outcome)
+            if case .whole = outcome { return true }
+            return false
+        }
         return response
     }
 
@@ -45,8 +100,10 @@ struct RequestHandler: Sendable {
         guard let route else { throw Problem(.unknownRoute) }
         guard route.allows(request.method) else { throw Problem(.methodNotAllowed) }
         switch route {
-        case .list: return try list(.list, as: wishes.form(), request, target, wishes, identity)
-        case .search: return try list(.search, as: wishes.form(), request, target, wishes, identity)
+        case .list, .search:
+            return try list(
+                route == .list ? .list : .search,
+                as: wishes.form(among: Representation.allCases), request, target, wishes, identity)
         case .home: return try list(.home, as: .html, request, target, wishes, identity)
         case .ticket(let id): return try ticket(id, request, target, wishes)
         case .ticketResult(let id): return try result(of: id, target)
@@ -66,8 +123,9 @@ struct RequestHandler: Sendable {
         let asked = ListRequest(
             page: page, query: target.query, form: form, language: wishes.language)
         return try lists.answer(
-            to: asked, mayBecomeTicket: request.method == "GET",
-            preferring: Preferences(prefer: request.header("Prefer")), for: identity)
+            to: asked, mayBecomeTicket: request.method == "GET" && !form.isLines,
+            preferring: Preferences(prefer: request.header("Prefer")), for: identity,
+            peer: request.peer)
     }
 
     /// `/solicitudes/{id}`: how a ticket stands; who deletes it forgets it.
@@ -113,7 +171,7 @@ struct RequestHandler: Sendable {
         let form = try wishes.form()
         try ParameterReader.refuseAll(target.query)
         switch form {
-        case .json:
+        case .json, .ndjson, .text:
             return Answer(
                 json: ProblemExplanation.json(code, wishes.language), language: wishes.language)
         case .html:

@@ -24,7 +24,8 @@ struct RequestLog: Sendable {
     ) {
         // A request that became a ticket has waited on purpose.
         let isSlow = duration >= slowRequest && status != 202
-        guard status >= 400 || isSlow || logsAll else { return }
+        // Clients leave all the time.
+        guard (status >= 400 && status != 499) || isSlow || logsAll else { return }
         var omitted = 0
         if (400..<500).contains(status), !logsAll {
             guard let before = budget.line() else { return }
@@ -52,6 +53,40 @@ struct RequestLog: Sendable {
             metadata["LINES_OMITTED"] = "\(omitted)"
         }
         log.log(level: level(status), "\(message)", metadata: metadata)
+    }
+
+    /// Notes how a list ended that was answered line by line. How long it took was its client's choice.
+    func note(
+        _ request: Request, _ identity: RequestIdentity, route: Route?,
+        _ outcome: ListStream.Outcome, entries: Int, duration: Duration
+    ) {
+        var level = Logger.Level.info
+        let end: String
+        switch outcome {
+        case .whole:
+            guard logsAll else { return }
+            end = "\(entries) entries"
+        case .clientGone:
+            guard logsAll else { return }
+            end = "the client left after \(entries) entries"
+        case .clientStalled:
+            guard logsAll || budget.line() != nil else { return }
+            end = "the client has read nothing for long, after \(entries) entries"
+        case .cutOff(let cause):
+            level = .warning
+            end = "cut off after \(entries) entries: \(cause)"
+        }
+        var metadata: Logger.Metadata = [
+            "REQUEST_ID": "\(identity.id)",
+            "HTTP_REQUEST_METHOD": "\(request.method)",
+            "HTTP_ROUTE": "\(route?.name ?? "-")",
+            "HTTP_RESPONSE_STATUS_CODE": "200",
+            "DURATION_US": "\(duration.wholeMicroseconds)",
+        ]
+        if let trace = identity.traceID { metadata["TRACE_ID"] = "\(trace)" }
+        log.log(
+            level: level, "200 \(request.method) \(route?.name ?? "-"): \(end)",
+            metadata: metadata)
     }
 
     private func level(_ status: Int) -> Logger.Level {

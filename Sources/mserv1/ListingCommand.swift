@@ -39,10 +39,12 @@ struct ListingCommand: ServiceCommand {
     private struct Parts: Sendable {
         let daemon: TreeDaemon
         let lister: FolderLister
+        let sorting: SortBudget
 
         init(_ configuration: TreeDaemonConfiguration, log: Logger, after earlier: Parts? = nil) {
             daemon = TreeDaemon(configuration, log: log, after: earlier?.daemon)
             lister = FolderLister(configuration.tree)
+            sorting = SortBudget(bytesMax: configuration.sortBytesMax)
         }
     }
 
@@ -59,16 +61,19 @@ struct ListingCommand: ServiceCommand {
                     let parts = current.value
                     return try parts.daemon.logged(call) { () throws(RPCError) in
                         try parts.daemon.reading(for: call) { () throws(FileError) in
-                            try parts.lister.page(query, request)
+                            try parts.lister.page(
+                                query, request, isCancelled: { call.isCancelled })
                         }
                     }
                 },
-                stream: { (call, query, send) throws(RPCError) in
+                stream: { (call, query, order, send) throws(RPCError) in
                     let parts = current.value
                     return try parts.daemon.logged(call) { () throws(RPCError) in
                         let notices = try parts.daemon.reading(for: call) {
                             () throws(FileError) in
-                            try parts.lister.stream(query, send: send)
+                            try parts.lister.stream(
+                                query, in: order, within: parts.sorting,
+                                isCancelled: { call.isCancelled }, send: send)
                         }
                         return StreamEnd(isComplete: notices.isEmpty, notices: notices)
                     }

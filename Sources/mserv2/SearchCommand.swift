@@ -38,10 +38,12 @@ struct SearchCommand: ServiceCommand {
     private struct Parts: Sendable {
         let daemon: TreeDaemon
         let searcher: TreeSearcher
+        let sorting: SortBudget
 
         init(_ configuration: SearchConfiguration, log: Logger, after earlier: Parts? = nil) {
             daemon = TreeDaemon(configuration.daemon, log: log, after: earlier?.daemon)
             searcher = TreeSearcher(configuration.daemon.tree, budget: configuration.walkBudget)
+            sorting = SortBudget(bytesMax: configuration.daemon.sortBytesMax)
         }
     }
 
@@ -64,12 +66,13 @@ struct SearchCommand: ServiceCommand {
                         }
                     }
                 },
-                stream: { (call, query, text, send) throws(RPCError) in
+                stream: { (call, query, text, order, send) throws(RPCError) in
                     let parts = current.value
                     return try parts.daemon.logged(call) { () throws(RPCError) in
                         let end = try parts.daemon.reading(for: call) { () throws(FileError) in
                             try parts.searcher.stream(
-                                query, text: text, isCancelled: { call.isCancelled }, send: send)
+                                query, text: text, in: order, within: parts.sorting,
+                                isCancelled: { call.isCancelled }, send: send)
                         }
                         return StreamEnd(isComplete: end.isComplete, notices: end.notices)
                     }

@@ -103,6 +103,7 @@ import Testing
         switch code {
         case .noResources:
             #expect(error.code == .resourceExhausted && FileError.Code(error) == nil)
+        case .cancelled: #expect(error.code == .cancelled && FileError.Code(error) == nil)
         case .treeAbsent: #expect(error.code == .aborted && FileError.Code(error) == nil)
         case .failed: #expect(error.code == .internalError && FileError.Code(error) == nil)
         default: #expect(FileError.Code(error) == code)

@@ -32,7 +32,7 @@ import Threads
                     for round in 0..<rounds {
                         let key = (round / 64 + thread) % 3
                         let came = MonotonicClock.now
-                        let cargo = flights.cargo(for: key) {
+                        let cargo = flights.cargo(for: key) { _ in
                             calls.add(1, ordering: .relaxed)
                             return Cargo(
                                 departed: MonotonicClock.now, key: key, isFinal: false)
@@ -74,13 +74,13 @@ import Threads
             return Cargo(departed: Int64(number), key: 0, isFinal: false)
         }
         let departures = Monitor<[Int64]>([])
-        let first: @Sendable () -> Void = { _ = flights.cargo(for: 0, fly) }
+        let first: @Sendable () -> Void = { _ = flights.cargo(for: 0) { _ in fly() } }
         let others = (0..<passengers).map { _ -> @Sendable () -> Void in
             {
                 // The first is aloft.
                 while calls.load(ordering: .relaxed) == 0 {}
                 boarded.update(waking: .all) { $0 += 1 }
-                let cargo = flights.cargo(for: 0, fly)
+                let cargo = flights.cargo(for: 0) { _ in fly() }
                 departures.update(waking: .none) { $0.append(cargo?.departed ?? 0) }
             }
         }
@@ -97,7 +97,7 @@ import Threads
         let calls = Atomic(0)
         concurrently([
             {
-                _ = flights.cargo(for: 0) {
+                _ = flights.cargo(for: 0) { _ in
                     calls.add(1, ordering: .relaxed)
                     let landed: Bool? = isLanded.wait { $0 ? true : nil }
                     #expect(landed == true)
@@ -106,7 +106,7 @@ import Threads
             },
             {
                 while calls.load(ordering: .relaxed) == 0 {}
-                let cargo = flights.cargo(for: 0) {
+                let cargo = flights.cargo(for: 0) { _ in
                     Cargo(departed: 2, key: 0, isFinal: false)
                 }
                 #expect(cargo?.departed == 2)
@@ -132,7 +132,7 @@ import Threads
         let passengers = 8
         let asking = (0..<passengers + 2).map { _ -> @Sendable () -> Void in
             {
-                if flights.cargo(for: 0, slow) == nil {
+                if flights.cargo(for: 0, { _ in slow() }) == nil {
                     refused.update(waking: .all) { $0 += 1 }
                 } else {
                     served.add(1, ordering: .relaxed)

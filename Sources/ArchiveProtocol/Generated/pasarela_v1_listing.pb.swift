@@ -116,7 +116,7 @@ nonisolated struct Pasarela_V1_StreamFolderRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Order: ORDER_NONE, also where unspecified; any other is UNIMPLEMENTED.
+  /// Order: ORDER_NONE where unspecified. Past what may be sorted: OUT_OF_RANGE, before any piece.
   var query: Pasarela_V1_EntryQuery {
     get {_query ?? Pasarela_V1_EntryQuery()}
     set {_query = newValue}
@@ -126,11 +126,22 @@ nonisolated struct Pasarela_V1_StreamFolderRequest: Sendable {
   /// Clears the value of `query`. Subsequent reads from it will return its default value.
   mutating func clearQuery() {self._query = nil}
 
+  /// Everything behind this place. Not with ORDER_NONE.
+  var after: Pasarela_V1_Position {
+    get {_after ?? Pasarela_V1_Position()}
+    set {_after = newValue}
+  }
+  /// Returns true if `after` has been explicitly set.
+  var hasAfter: Bool {self._after != nil}
+  /// Clears the value of `after`. Subsequent reads from it will return its default value.
+  mutating func clearAfter() {self._after = nil}
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
   fileprivate var _query: Pasarela_V1_EntryQuery? = nil
+  fileprivate var _after: Pasarela_V1_Position? = nil
 }
 
 nonisolated struct Pasarela_V1_StreamFolderResponse: Sendable {
@@ -147,6 +158,7 @@ nonisolated struct Pasarela_V1_StreamFolderResponse: Sendable {
   /// Clears the value of `entries`. Subsequent reads from it will return its default value.
   mutating func clearEntries() {self._entries = nil}
 
+  /// The last message has it alone.
   var end: Pasarela_V1_StreamFolderResponse.StreamEnd {
     get {_end ?? Pasarela_V1_StreamFolderResponse.StreamEnd()}
     set {_end = newValue}
@@ -155,6 +167,9 @@ nonisolated struct Pasarela_V1_StreamFolderResponse: Sendable {
   var hasEnd: Bool {self._end != nil}
   /// Clears the value of `end`. Subsequent reads from it will return its default value.
   mutating func clearEnd() {self._end = nil}
+
+  /// The path is no folder: this is its own entry.
+  var isOfOneEntry: Bool = false
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -336,7 +351,7 @@ nonisolated extension Pasarela_V1_ListFolderResponse: SwiftProtobuf.Message, Swi
 
 nonisolated extension Pasarela_V1_StreamFolderRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".StreamFolderRequest"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}query\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}query\0\u{1}after\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -345,6 +360,7 @@ nonisolated extension Pasarela_V1_StreamFolderRequest: SwiftProtobuf.Message, Sw
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._query) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._after) }()
       default: break
       }
     }
@@ -358,11 +374,15 @@ nonisolated extension Pasarela_V1_StreamFolderRequest: SwiftProtobuf.Message, Sw
     try { if let v = self._query {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
+    try { if let v = self._after {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Pasarela_V1_StreamFolderRequest, rhs: Pasarela_V1_StreamFolderRequest) -> Bool {
     if lhs._query != rhs._query {return false}
+    if lhs._after != rhs._after {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -370,7 +390,7 @@ nonisolated extension Pasarela_V1_StreamFolderRequest: SwiftProtobuf.Message, Sw
 
 nonisolated extension Pasarela_V1_StreamFolderResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".StreamFolderResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entries\0\u{1}end\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entries\0\u{1}end\0\u{3}is_of_one_entry\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -380,6 +400,7 @@ nonisolated extension Pasarela_V1_StreamFolderResponse: SwiftProtobuf.Message, S
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._entries) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._end) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.isOfOneEntry) }()
       default: break
       }
     }
@@ -396,12 +417,16 @@ nonisolated extension Pasarela_V1_StreamFolderResponse: SwiftProtobuf.Message, S
     try { if let v = self._end {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    if self.isOfOneEntry != false {
+      try visitor.visitSingularBoolField(value: self.isOfOneEntry, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Pasarela_V1_StreamFolderResponse, rhs: Pasarela_V1_StreamFolderResponse) -> Bool {
     if lhs._entries != rhs._entries {return false}
     if lhs._end != rhs._end {return false}
+    if lhs.isOfOneEntry != rhs.isOfOneEntry {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -117,7 +117,7 @@ nonisolated struct Pasarela_V1_StreamNamesRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Order: ORDER_NONE, also where unspecified; any other is UNIMPLEMENTED.
+  /// Order: ORDER_NONE where unspecified. Past what may be sorted: OUT_OF_RANGE, before any piece.
   var query: Pasarela_V1_EntryQuery {
     get {_query ?? Pasarela_V1_EntryQuery()}
     set {_query = newValue}
@@ -136,12 +136,23 @@ nonisolated struct Pasarela_V1_StreamNamesRequest: Sendable {
   /// Clears the value of `text`. Subsequent reads from it will return its default value.
   mutating func clearText() {self._text = nil}
 
+  /// Everything behind this place. Not with ORDER_NONE.
+  var after: Pasarela_V1_Position {
+    get {_after ?? Pasarela_V1_Position()}
+    set {_after = newValue}
+  }
+  /// Returns true if `after` has been explicitly set.
+  var hasAfter: Bool {self._after != nil}
+  /// Clears the value of `after`. Subsequent reads from it will return its default value.
+  mutating func clearAfter() {self._after = nil}
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
   fileprivate var _query: Pasarela_V1_EntryQuery? = nil
   fileprivate var _text: String? = nil
+  fileprivate var _after: Pasarela_V1_Position? = nil
 }
 
 nonisolated struct Pasarela_V1_StreamNamesResponse: Sendable {
@@ -158,6 +169,7 @@ nonisolated struct Pasarela_V1_StreamNamesResponse: Sendable {
   /// Clears the value of `entries`. Subsequent reads from it will return its default value.
   mutating func clearEntries() {self._entries = nil}
 
+  /// The last message has it alone.
   var end: Pasarela_V1_StreamNamesResponse.StreamEnd {
     get {_end ?? Pasarela_V1_StreamNamesResponse.StreamEnd()}
     set {_end = newValue}
@@ -301,7 +313,7 @@ nonisolated extension Pasarela_V1_SearchNamesResponse: SwiftProtobuf.Message, Sw
 
 nonisolated extension Pasarela_V1_StreamNamesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".StreamNamesRequest"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}query\0\u{1}text\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}query\0\u{1}text\0\u{1}after\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -311,6 +323,7 @@ nonisolated extension Pasarela_V1_StreamNamesRequest: SwiftProtobuf.Message, Swi
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._query) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self._text) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._after) }()
       default: break
       }
     }
@@ -327,12 +340,16 @@ nonisolated extension Pasarela_V1_StreamNamesRequest: SwiftProtobuf.Message, Swi
     try { if let v = self._text {
       try visitor.visitSingularStringField(value: v, fieldNumber: 2)
     } }()
+    try { if let v = self._after {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Pasarela_V1_StreamNamesRequest, rhs: Pasarela_V1_StreamNamesRequest) -> Bool {
     if lhs._query != rhs._query {return false}
     if lhs._text != rhs._text {return false}
+    if lhs._after != rhs._after {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -11,6 +11,8 @@ struct Answer: Sendable {
     var isNegotiated = true
     /// Whether the answer may be asked for again by its `ETag`.
     var isTagged = true
+    /// Whether the body comes piece by piece: then its length is not known, and ``body`` is empty.
+    var isStreamed = false
     /// Headers of this answer alone.
     var headers: [(name: String, value: String)] = []
     /// For the log only: what the operator should know of it.
@@ -31,6 +33,14 @@ struct Answer: Sendable {
         answer.isNegotiated = false
         answer.isTagged = false
         return answer
+    }
+
+    /// A list as lines.
+    init(lines body: [UInt8], as form: Representation, language: Language) {
+        contentType = form.mediaType
+        self.body = body
+        // A path a line has no language.
+        self.language = form == .text ? nil : language
     }
 
     /// An answer that was made before and kept.
@@ -61,7 +71,13 @@ extension Answer {
         var digest = [UInt8](repeating: 0, count: 32)
         let done = copenssl_sha256(body, body.count, &digest)
         precondition(done == 1, "SHA-256 is there in every libcrypto")
-        let form = contentType.hasPrefix("text/html") ? "h" : "j"
+        let form =
+            switch contentType {
+            case Representation.ndjson.mediaType: "n"
+            case Representation.text.mediaType: "t"
+            case _ where contentType.hasPrefix("text/html"): "h"
+            default: "j"
+            }
         let text = Base64URL.encoded(Array(digest.prefix(15)))
         return "W/\"\(text)\(form)\(language?.rawValue ?? "")\""
     }

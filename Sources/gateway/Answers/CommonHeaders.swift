@@ -12,7 +12,9 @@ enum CommonHeaders {
         var status = answer.status
         var body = answer.body
         var headers = answer.headers
-        var length: Int? = answer.body.count
+        var length = answer.isStreamed ? nil : answer.body.count
+        // nginx passes on what comes and waits with its client; it does not show the header.
+        if answer.isStreamed { headers.append(("X-Accel-Buffering", "no")) }
         if answer.isTagged, status == 200 {
             let tag = answer.tagged
             headers.append(("ETag", tag))

@@ -1,4 +1,5 @@
 import FileModel
+import RPC
 
 /// Makes the answers that are lists: asks the daemon, writes the page.
 struct ListAnswers: Sendable {
@@ -9,15 +10,19 @@ struct ListAnswers: Sendable {
 
     /// The answer to a request.
     ///
-    /// - Parameter limit: how long the daemon may take; nil: its deadline.
+    /// - Parameters:
+    ///   - limit: how long the daemon may take; nil: its deadline.
+    ///   - cancellation: lets another thread give the call up.
     /// - Throws: ``Problem``: the request's, or the daemon's.
     func answer(
-        to request: ListRequest, for identity: RequestIdentity, within limit: Duration? = nil
+        to request: ListRequest, for identity: RequestIdentity, within limit: Duration? = nil,
+        cancellation: RPCCancellation? = nil
     ) throws(Problem) -> Answer {
         let parameters = try request.parameters()
         let place = try place(of: parameters)
         let page = try daemons.page(
-            parameters, after: place, for: identity, by: caller, within: limit)
+            parameters, after: place, for: identity, by: caller, within: limit,
+            cancellation: cancellation)
         let cursor = page.next.map { seal.seal($0, of: parameters.identity) }
         var answer: Answer
         switch request.form {
@@ -26,6 +31,11 @@ struct ListAnswers: Sendable {
                 json: PageJSON.bytes(
                     page, parameters, cursor: cursor, language: request.language),
                 language: request.language)
+        case .ndjson, .text:
+            answer = Answer(
+                lines: ListLines.page(
+                    page, parameters, as: request.form, cursor: cursor, language: request.language),
+                as: request.form, language: request.language)
         case .html:
             answer = Answer(
                 html: ListPage.bytes(
@@ -55,7 +65,10 @@ struct ListAnswers: Sendable {
         daemons.daemon(of: request.endpoint)
     }
 
-    private func place(of parameters: ListParameters) throws(Problem) -> ListPosition? {
+    /// The place of the request's cursor.
+    ///
+    /// - Throws: ``Problem`` where it is none, or of another list.
+    func place(of parameters: ListParameters) throws(Problem) -> ListPosition? {
         guard let cursor = parameters.cursor else { return nil }
         guard let place = seal.open(cursor, of: parameters.identity) else {
             throw Problem(.invalidCursor, parameter: "cursor")

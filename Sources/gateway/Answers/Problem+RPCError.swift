@@ -48,7 +48,13 @@ extension Problem {
                 Text(
                     "Este servidor no sirve nombres ocultos.",
                     "This server does not serve hidden names."), parameter: "ocultos")
-        case .noResources, .treeAbsent:
+        case .tooMuchToSort:
+            self = .invalidValue(
+                "orden",
+                Text(
+                    "pide ordenar más nombres de los que caben en la memoria reservada; ninguno no ordena",
+                    "asks to sort more names than fit into the memory set aside; ninguno does not sort"))
+        case .noResources, .cancelled, .treeAbsent:
             self.init(.overload)
             retryAfter = 1
         case .failed: self.init(.internalError)

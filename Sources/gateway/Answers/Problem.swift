@@ -27,7 +27,14 @@ struct Problem: Error, Sendable, Hashable {
     /// Whether there was no daemon to answer: then a ticket may.
     var isDaemonAbsent: Bool { callCode == .unavailable }
 
-    /// Whether the gateway itself gave the call up: it is stopping.
+    /// Nobody waits for the answer any more.
+    static var clientGone: Problem {
+        var problem = Problem(.outOfTime)
+        problem.callCode = .cancelled
+        return problem
+    }
+
+    /// Whether the gateway itself gave the call up: it is stopping, or the client has gone.
     var isCancelled: Bool { callCode == .cancelled }
 
     /// The server has more to do than it can.

@@ -12,7 +12,7 @@ enum ProblemAnswer {
                 html: ProblemPage.bytes(
                     problem, identity: identity, language: language, query: query),
                 language: language)
-        case .json:
+        case .json, .ndjson, .text:
             answer = Answer(json: json(problem, identity, language), language: language)
             answer.contentType = "application/problem+json"
         }

@@ -69,11 +69,29 @@ final class Daemon: Sendable {
         guard caller == .ticket || under <= clientCallsMax else {
             throw .overload("\(clientCallsMax) calls to \(name) are under way")
         }
+        return try reach(for: request, RPCDeadline(after: limit ?? deadline), call)
+    }
+
+    /// Asks the daemon for a stream. These have bounds of their own.
+    ///
+    /// - Parameter life: how long the whole stream may take.
+    /// - Throws: ``Problem``.
+    func open<Answer>(
+        for request: RequestIdentity, life: Duration,
+        _ call: (RPCChannel, RPCMetadata, RPCDeadline) throws(RPCError) -> Answer
+    ) throws(Problem) -> Answer {
+        try reach(for: request, RPCDeadline(after: life), call)
+    }
+
+    private func reach<Answer>(
+        for request: RequestIdentity, _ deadline: RPCDeadline,
+        _ call: (RPCChannel, RPCMetadata, RPCDeadline) throws(RPCError) -> Answer
+    ) throws(Problem) -> Answer {
         var metadata = RPCMetadata()
         metadata.append(RequestMetadata.requestID, request.id)
         if let trace = request.traceparent { metadata.append(RequestMetadata.traceparent, trace) }
         do throws(RPCError) {
-            return try call(channel, metadata, RPCDeadline(after: limit ?? deadline))
+            return try call(channel, metadata, deadline)
         } catch {
             if error.isRetriable { watch.miss() }
             throw Problem(error, of: name)

@@ -37,7 +37,7 @@ final class Daemons: Sendable {
     /// The page that a request asks for.
     func page(
         _ parameters: ListParameters, after place: ListPosition?, for request: RequestIdentity,
-        by caller: Daemon.Caller, within limit: Duration?
+        by caller: Daemon.Caller, within limit: Duration?, cancellation: RPCCancellation? = nil
     ) throws(Problem) -> EntryPage {
         let page = PageRequest(limit: parameters.limit, after: place)
         return try daemon(of: parameters.endpoint).ask(for: request, by: caller, within: limit) {
@@ -45,12 +45,41 @@ final class Daemons: Sendable {
             switch parameters.endpoint {
             case .list:
                 try ListingProtocol.page(
-                    parameters.query, page, from: channel, metadata: metadata, deadline: deadline)
+                    parameters.query, page, from: channel, metadata: metadata, deadline: deadline,
+                    cancellation: cancellation)
             case .search:
                 try SearchProtocol.page(
                     parameters.query, text: parameters.text, page, from: channel,
-                    metadata: metadata, deadline: deadline)
+                    metadata: metadata, deadline: deadline, cancellation: cancellation)
             }
+        }
+    }
+
+    /// The whole list that a request asks for, and its first piece: where there is one, the answer can be begun.
+    ///
+    /// - Parameters:
+    ///   - place: what it starts behind.
+    ///   - silence: how long the daemon may say nothing.
+    ///   - life: how long the whole stream may take.
+    func stream(
+        _ parameters: ListParameters, after place: ListPosition?, for request: RequestIdentity,
+        silence: Duration, life: Duration, cancellation: RPCCancellation
+    ) throws(Problem) -> (EntryStream, StreamPiece) {
+        try daemon(of: parameters.endpoint).open(for: request, life: life) {
+            (channel, metadata, deadline) throws(RPCError) in
+            let order = parameters.streamOrder(after: place)
+            let stream =
+                switch parameters.endpoint {
+                case .list:
+                    try ListingProtocol.stream(
+                        parameters.query, in: order, from: channel, metadata: metadata,
+                        deadline: deadline, cancellation: cancellation)
+                case .search:
+                    try SearchProtocol.stream(
+                        parameters.query, text: parameters.text, in: order, from: channel,
+                        metadata: metadata, deadline: deadline, cancellation: cancellation)
+                }
+            return (stream, try stream.next(within: silence))
         }
     }
 }

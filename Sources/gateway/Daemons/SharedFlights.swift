@@ -1,3 +1,5 @@
+import RPC
+import Synchronization
 import Threads
 
 /// One flight for many: identical requests at the same time share one call to a daemon.
@@ -5,12 +7,21 @@ import Threads
 /// A request joins only a flight that starts after it came in, so what the flight sees is fresh for all aboard. Of each
 /// key one flight is under way and one waits for it, however many ask; a flight that is waited for longer than patience
 /// is joined by the next. While calls are quick any number may wait; once one is slow only so many: those who ask a hung
-/// daemon for the same must not take all workers.
+/// daemon for the same must not take all workers. A flight that all aboard have left is cancelled.
 final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
     /// One call, made by its pilot, and what it brought.
     private final class Flight: Sendable {
         let cargo = Monitor<Cargo?>(nil)
+        let cancellation = RPCCancellation()
+        // Both change with the state's lock held.
+        let aboard = Atomic(1)
+        let hasDeparted = Atomic(false)
+
+        var isAbandoned: Bool { aboard.load(ordering: .relaxed) == 0 }
     }
+
+    /// Calls what it is given when the client of a request has gone: at most once, at once if it has gone already.
+    typealias Farewell = (@escaping @Sendable () -> Void) -> Void
 
     /// The flights of one key.
     private struct Traffic: Sendable {
@@ -53,30 +64,67 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         self.isFinal = isFinal
     }
 
-    /// What a flight brings that starts now or later; nil: too many wait for slow ones.
+    /// What a flight brings that starts now or later; nil: too many wait for slow ones, or the client has gone.
     ///
-    /// - Parameter fly: makes the call; it is made on this thread, or another thread's own is made instead.
-    func cargo(for key: Key, _ fly: () -> Cargo) -> Cargo? {
-        switch state.update(waking: .none, { Self.board(&$0.traffic[key, default: Traffic()]) }) {
+    /// - Parameters:
+    ///   - whenGone: tells that whoever asks has gone.
+    ///   - fly: makes the call, which can be cancelled; it is made on this thread, or another thread's own is made instead.
+    func cargo(
+        for key: Key, whenGone: Farewell? = nil, _ fly: (RPCCancellation) -> Cargo
+    ) -> Cargo? {
+        let role = state.update(waking: .none) {
+            Self.board(&$0.traffic[key, default: Traffic()])
+        }
+        switch role {
         case .pilot(let flight):
-            return land(flight, key, with: fly())
+            whenGone?({ [state] in Self.leave(flight, state) })
+            return land(flight, key, with: fly(flight.cancellation))
         case .nextPilot(let flight, let before):
+            whenGone?({ [state] in Self.leave(flight, state) })
             let brought = before.cargo.wait(until: MonotonicClock.now + patience) { $0 }
-            state.update(waking: .none) { state in
+            let isAbandoned = state.update(waking: .none) { state in
                 state.traffic[key]?.underWay = flight
                 state.traffic[key]?.waiting = nil
                 state.traffic[key]?.departed = MonotonicClock.now
+                flight.hasDeparted.store(true, ordering: .relaxed)
+                return flight.isAbandoned
             }
+            if isAbandoned { flight.cancellation.cancel() }
             if let brought, isFinal(brought) { return land(flight, key, with: brought) }
-            return land(flight, key, with: fly())
+            return land(flight, key, with: fly(flight.cancellation))
         case .passenger(let flight, let slowAt):
-            return ride(flight, slowAt: slowAt)
+            return ride(flight, slowAt: slowAt, whenGone)
         }
     }
 
+    /// One of those aboard has gone. The last one ends the flight; one that waits to depart may still be joined.
+    private static func leave(_ flight: Flight, _ state: Monitor<State>) {
+        let isOver = state.update(waking: .none) { _ in
+            flight.aboard.subtract(1, ordering: .relaxed)
+            return flight.isAbandoned && flight.hasDeparted.load(ordering: .relaxed)
+        }
+        if isOver { flight.cancellation.cancel() }
+    }
+
+    /// Whether a passenger has got off.
+    private final class Seat: Sendable {
+        let isLeft = Atomic(false)
+    }
+
     /// Every flight lands: a call has a deadline.
-    private func ride(_ flight: Flight, slowAt: Int64) -> Cargo? {
-        if let cargo = flight.cargo.wait(until: slowAt, { $0 }) { return cargo }
+    private func ride(_ flight: Flight, slowAt: Int64, _ whenGone: Farewell?) -> Cargo? {
+        let seat = Seat()
+        whenGone?({ [state] in
+            seat.isLeft.store(true, ordering: .sequentiallyConsistent)
+            Self.leave(flight, state)
+            flight.cargo.update(waking: .all) { _ in }
+        })
+        /// nil: not yet; in it nil: got off.
+        let arrival: @Sendable (inout Cargo?) -> Cargo?? = { cargo in
+            if let cargo { return .some(cargo) }
+            return seat.isLeft.load(ordering: .sequentiallyConsistent) ? .some(nil) : nil
+        }
+        if let arrived = flight.cargo.wait(until: slowAt, arrival) { return arrived }
         let mayWait = state.update(waking: .none) { state in
             guard state.passengers < passengersMax else { return false }
             state.passengers += 1
@@ -84,12 +132,15 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         }
         guard mayWait else { return nil }
         defer { state.update(waking: .none) { $0.passengers -= 1 } }
-        return flight.cargo.wait { $0 }
+        return flight.cargo.wait(arrival) ?? nil
     }
 
     private static func board(_ traffic: inout Traffic) -> Role {
         let slowAt = traffic.departed + slowAfter.wholeNanoseconds
-        if let waiting = traffic.waiting { return .passenger(waiting, slowAt: slowAt) }
+        if let waiting = traffic.waiting {
+            waiting.aboard.add(1, ordering: .relaxed)
+            return .passenger(waiting, slowAt: slowAt)
+        }
         let flight = Flight()
         if let before = traffic.underWay {
             traffic.waiting = flight
@@ -97,6 +148,7 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         }
         traffic.underWay = flight
         traffic.departed = MonotonicClock.now
+        flight.hasDeparted.store(true, ordering: .relaxed)
         return .pilot(flight)
     }
 

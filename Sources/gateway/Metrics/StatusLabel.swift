@@ -3,7 +3,7 @@ struct StatusLabel: Sendable, Hashable {
     /// The statuses that have a series each (docs/http-api.md), ascending.
     static let known = [
         200, 202, 204, 303, 304, 400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 414, 429, 431,
-        500, 501, 503, 504, 505,
+        499, 500, 501, 503, 504, 505,
     ]
 
     /// Every value that there is; the last one is for statuses that are not among ``known``.

@@ -17,9 +17,12 @@ struct ListParameters: Sendable {
 
     let endpoint: Endpoint
     private(set) var path = RelativePath.root
-    private(set) var limit = PageRequest.defaultLimit
+    private let form: Representation
+    private var givenLimit: Int?
     private(set) var cursor: String?
     private(set) var criterion = ListOrder.Criterion.natural
+    /// `orden`, where it was given.
+    private var givenOrder: GivenOrder?
     private(set) var descending = false
     private(set) var directoriesFirst = false
     private(set) var kinds = EntryKinds.all
@@ -34,19 +37,36 @@ struct ListParameters: Sendable {
     /// The parameters as they were given, decoded.
     private var given: [(name: String, value: [UInt8])] = []
 
-    private init(endpoint: Endpoint) {
+    private enum GivenOrder {
+        case sorted
+        case none
+    }
+
+    private init(_ endpoint: Endpoint, _ form: Representation) {
         self.endpoint = endpoint
+        self.form = form
     }
 
     /// Reads a query.
     ///
     /// - Throws: ``Problem`` of the first fault, the inside of `q` after all parameters.
-    init(_ query: [UInt8], of endpoint: Endpoint) throws(Problem) {
-        var parameters = ListParameters(endpoint: endpoint)
+    ///
+    /// - Parameter form: that of the answer, which decides whether the list comes whole.
+    init(
+        _ query: [UInt8], of endpoint: Endpoint, as form: Representation = .json
+    ) throws(Problem) {
+        var parameters = ListParameters(endpoint, form)
         try ParameterReader.read(query) { (parameter) throws(Problem) in
             try parameters.take(parameter)
         }
         self = parameters
+        if givenOrder == GivenOrder.none, givenLimit != nil || cursor != nil || directoriesFirst {
+            throw .invalidValue(
+                "orden",
+                Text(
+                    "no puede ser ninguno con limite, cursor o directorios_primero",
+                    "must not be ninguno with limite, cursor or directorios_primero"))
+        }
         if endpoint == .search, text == nil, !hasFilter {
             throw .invalidValue(
                 "q",
@@ -66,7 +86,7 @@ struct ListParameters: Sendable {
     private mutating func take(_ parameter: ParameterReader.Parameter) throws(Problem) -> Bool {
         switch parameter.name {
         case "ruta": path = try Self.path(parameter)
-        case "limite": limit = try parameter.number(in: PageRequest.limits)
+        case "limite": givenLimit = try parameter.number(in: PageRequest.limits)
         case "cursor": cursor = try parameter.text()
         case "orden": try takeOrder(parameter)
         case "directorios_primero": directoriesFirst = try parameter.flag()
@@ -78,7 +98,9 @@ struct ListParameters: Sendable {
             total = try parameter.choice(["exacto": .exact, "no": .none, "auto": .automatic])
         case "encolar": mayBecomeTicket = try parameter.choice(["si": true, "no": false])
         // Only judged here: it was read with what the client wishes for, before all else (`Wishes`).
-        case "formato": _ = try parameter.choice(["json": Representation.json, "html": .html])
+        case "formato": 
+            _ = try parameter.choice(
+                ["json": Representation.json, "html": .html, "ndjson": .ndjson, "texto": .text])
         case "q" where endpoint == .search: text = try Self.query(parameter)
         default: return false
         }
@@ -104,10 +126,29 @@ struct ListParameters: Sendable {
     }
 
     private mutating func takeOrder(_ parameter: ParameterReader.Parameter) throws(Problem) {
+        if form.isLines, parameter.value == Array("ninguno".utf8) {
+            givenOrder = GivenOrder.none
+            return
+        }
+        givenOrder = .sorted
         (criterion, descending) = try parameter.choice([
             "natural": (.natural, false), "-natural": (.natural, true),
             "nombre": (.name, false), "-nombre": (.name, true),
         ])
+    }
+
+    /// Entries on a page.
+    var limit: Int { givenLimit ?? PageRequest.defaultLimit }
+
+    /// Whether the whole list is asked for, not a page of it.
+    var isWhole: Bool { form.isLines && givenLimit == nil }
+
+    /// How a whole list comes: as the file system gives it, where nothing asks for an order.
+    ///
+    /// - Parameter place: the cursor's.
+    func streamOrder(after place: ListPosition?) -> StreamOrder {
+        let isSorted = givenOrder == .sorted || place != nil || directoriesFirst
+        return isSorted ? .sorted(after: place) : .none
     }
 
     private static func kinds(_ parameter: ParameterReader.Parameter) throws(Problem) -> EntryKinds

@@ -23,9 +23,9 @@ struct ListRequest: Hashable, Sendable {
     ///
     /// - Throws: ``Problem`` of the first fault.
     func parameters() throws(Problem) -> ListParameters {
-        guard page == .home else { return try ListParameters(query, of: endpoint) }
+        guard page == .home else { return try ListParameters(query, of: endpoint, as: form) }
         try ParameterReader.refuseAll(query)
-        return try ListParameters(Array("directorios_primero=true".utf8), of: .list)
+        return try ListParameters(Array("directorios_primero=true".utf8), of: .list, as: form)
     }
 
     /// Path and query, as a URI reference that a header may hold: what RFC 3986 does not allow is percent-encoded.

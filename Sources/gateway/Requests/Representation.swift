@@ -2,25 +2,39 @@
 enum Representation: String, Sendable, Hashable, CaseIterable {
     case json
     case html
+    /// An entry a line.
+    case ndjson
+    /// A path a line.
+    case text = "texto"
+
+    /// The forms of all that is not a list.
+    static let ofDocuments: [Representation] = [.json, .html]
 
     /// The media type that `Accept` names.
     var mediaType: String {
         switch self {
         case .json: "application/json"
         case .html: "text/html"
+        case .ndjson: "application/x-ndjson"
+        case .text: "text/plain"
         }
     }
 
+    /// Whether a list comes line by line, and so may come whole.
+    var isLines: Bool { self == .ndjson || self == .text }
+
     /// The form that a client prefers (RFC 9110, 12.5.1): for each form its most specific range counts; then the
-    /// highest quality; then JSON before HTML. No or unreadable `Accept`: JSON. nil: nothing fits.
-    init?(accept header: String?) {
+    /// highest quality; then their order here. No or unreadable `Accept`: JSON. nil: nothing fits.
+    ///
+    /// - Parameter forms: those that there are.
+    init?(accept header: String?, among forms: [Representation] = allCases) {
         guard let header, let list = QualityList(header),
             list.items.allSatisfy({ Self.isMediaRange($0.value) })
         else {
             self = .json
             return
         }
-        let rated = Self.allCases.map { ($0, $0.quality(in: list)) }
+        let rated = forms.map { ($0, $0.quality(in: list)) }
         guard let best = rated.map(\.1).max(), best > 0,
             let first = rated.first(where: { $0.1 == best })
         else { return nil }

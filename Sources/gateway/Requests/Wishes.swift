@@ -4,7 +4,7 @@ import FileModel
 /// In which form and language a client wants its answer.
 struct Wishes: Sendable {
     let language: Language
-    private let accepted: Representation?
+    private let accept: String?
     private let namesFormat: Bool
     private let format: Representation?
     private let target: Target
@@ -12,7 +12,7 @@ struct Wishes: Sendable {
     init(_ request: Request, _ target: Target) {
         language = Language(acceptLanguage: request.header("Accept-Language"))
         self.target = target
-        accepted = Representation(accept: request.header("Accept"))
+        accept = request.header("Accept")
         let values = Self.values(of: "formato", in: target.query)
         namesFormat = !values.isEmpty
         format = values.lazy.compactMap { Representation(rawValue: $0) }.first
@@ -20,12 +20,17 @@ struct Wishes: Sendable {
 
     /// The form of the answer: `formato` wins over `Accept`.
     ///
+    /// - Parameter forms: those that there are.
     /// - Throws: ``Problem`` where nothing fits what `Accept` asks for and no `formato` is given.
-    func form() throws(Problem) -> Representation {
+    func form(
+        among forms: [Representation] = Representation.ofDocuments
+    ) throws(Problem) -> Representation {
         if let format { return format }
         // A `formato` that is none is told of among the parameters.
         if namesFormat { return .json }
-        guard let accepted else { throw Problem(.notAcceptable) }
+        guard let accepted = Representation(accept: accept, among: forms) else {
+            throw Problem(.notAcceptable)
+        }
         return accepted
     }
 
@@ -36,7 +41,7 @@ struct Wishes: Sendable {
 
     /// The form of a problem: what was wished for, where that is known.
     var problemForm: Representation {
-        format ?? accepted ?? .json
+        format ?? Representation(accept: accept, among: Representation.ofDocuments) ?? .json
     }
 
     /// The values of a parameter in a query, before anything else of it is judged.

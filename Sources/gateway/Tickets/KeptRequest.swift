@@ -74,6 +74,8 @@ extension Representation {
         switch self {
         case .json: .json
         case .html: .html
+        // Lines never become tickets.
+        case .ndjson, .text: .unspecified
         }
     }
 }

@@ -1,4 +1,6 @@
 import Backlog
+import FastCGI
+import RPC
 import Threads
 
 /// Answers requests for lists: directly, where need be with patience, and otherwise by a ticket.
@@ -26,23 +28,26 @@ struct ListDesk: Sendable {
 
     /// The answer to a request, or the ticket that it became.
     ///
-    /// - Parameter mayBecomeTicket: whether the method is GET; `encolar=no` says the same in the query.
+    /// - Parameters:
+    ///   - mayBecomeTicket: whether the method is GET; `encolar=no` says the same in the query.
+    ///   - peer: who waits; when nobody does any more, the daemon is told to stop.
     /// - Throws: ``Problem``: the request's, the daemon's, or that of a backlog that is full.
     func answer(
         to request: ListRequest, mayBecomeTicket: Bool, preferring preferences: Preferences,
-        for identity: RequestIdentity
+        for identity: RequestIdentity, peer: Peer? = nil
     ) throws(Problem) -> Answer {
         if mayBecomeTicket, preferences.respondsAsync {
             let parameters = try answers.checked(request)
             if parameters.mayBecomeTicket {
-                return try answerAsync(request, within: preferences.wait ?? 0, for: identity)
+                return try answerAsync(
+                    request, within: preferences.wait ?? 0, for: identity, peer)
             }
         }
         let patience = preferences.wait.map { Duration.seconds($0) } ?? patience
         var mayHaveWaited = true
         do throws(Problem) {
             var answer = try patiently(
-                request, patience: patience, for: identity, mayHaveWaited: &mayHaveWaited)
+                request, patience: patience, for: identity, peer, mayHaveWaited: &mayHaveWaited)
             if let wait = preferences.wait { Self.note("wait=\(wait)", in: &answer) }
             return answer
         } catch {
@@ -58,7 +63,7 @@ struct ListDesk: Sendable {
     ///
     /// - Parameter mayHaveWaited: becomes false where too many waited already.
     private func patiently(
-        _ request: ListRequest, patience: Duration, for identity: RequestIdentity,
+        _ request: ListRequest, patience: Duration, for identity: RequestIdentity, _ peer: Peer?,
         mayHaveWaited: inout Bool
     ) throws(Problem) -> Answer {
         let daemon = answers.daemon(for: request)
@@ -68,7 +73,7 @@ struct ListDesk: Sendable {
         var left: Duration?
         while true {
             do throws(Problem) {
-                return try shared(request, for: identity, within: left)
+                return try shared(request, for: identity, peer, within: left)
             } catch {
                 guard error.isDaemonAbsent else { throw error }
                 let now = MonotonicClock.now
@@ -86,19 +91,36 @@ struct ListDesk: Sendable {
 
     /// One try, which identical requests share; where less time is left than they have, one of its own.
     private func shared(
-        _ request: ListRequest, for identity: RequestIdentity, within limit: Duration?
+        _ request: ListRequest, for identity: RequestIdentity, _ peer: Peer?,
+        within limit: Duration?
     ) throws(Problem) -> Answer {
-        if let limit { return try answers.answer(to: request, for: identity, within: limit) }
-        let outcome = flights.cargo(for: request) {
-            Result { () throws(Problem) in try answers.answer(to: request, for: identity) }
+        if let limit {
+            return try answers.answer(
+                to: request, for: identity, within: limit, cancellation: Self.cancellation(by: peer))
         }
-        guard let outcome else { throw .overload("too many wait for the same slow answer") }
+        let whenGone = peer.map { peer in { peer.whenGone($0) } }
+        let outcome = flights.cargo(for: request, whenGone: whenGone) { cancellation in
+            Result { () throws(Problem) in
+                try answers.answer(to: request, for: identity, cancellation: cancellation)
+            }
+        }
+        guard let outcome else {
+            if peer?.isGone ?? false { throw .clientGone }
+            throw .overload("too many wait for the same slow answer")
+        }
         return try outcome.get()
+    }
+
+    private static func cancellation(by peer: Peer?) -> RPCCancellation? {
+        guard let peer else { return nil }
+        let cancellation = RPCCancellation()
+        peer.whenGone { cancellation.cancel() }
+        return cancellation
     }
 
     /// `Prefer: respond-async`: the answer if it comes within the wait, else a ticket.
     private func answerAsync(
-        _ request: ListRequest, within wait: Int, for identity: RequestIdentity
+        _ request: ListRequest, within wait: Int, for identity: RequestIdentity, _ peer: Peer?
     ) throws(Problem) -> Answer {
         let daemon = answers.daemon(for: request)
         let end = MonotonicClock.now + Duration.seconds(wait).wholeNanoseconds
@@ -108,7 +130,8 @@ struct ListDesk: Sendable {
             guard left > .zero else { break }
             do throws(Problem) {
                 var answer = try answers.answer(
-                    to: request, for: identity, within: min(left, daemon.deadline))
+                    to: request, for: identity, within: min(left, daemon.deadline),
+                    cancellation: Self.cancellation(by: peer))
                 Self.note("wait=\(wait)", in: &answer)
                 return answer
             } catch {

@@ -44,7 +44,7 @@ struct TicketDesk: Sendable {
     /// What a page usually takes: 250 bytes an entry as JSON, twice that as HTML.
     private static func answerBytes(_ form: Representation, entries: Int) -> Int {
         switch form {
-        case .json: 1_000 + 250 * entries
+        case .json, .ndjson, .text: 1_000 + 250 * entries
         case .html: 3_000 + 500 * entries
         }
     }

@@ -12,7 +12,8 @@ enum TicketDocument {
     ) -> Answer {
         var answer: Answer
         switch form {
-        case .json: answer = Answer(json: json(ticket, problem, language), language: language)
+        case .json, .ndjson, .text:
+            answer = Answer(json: json(ticket, problem, language), language: language)
         case .html: answer = Answer(html: page(ticket, problem, language), language: language)
         }
         answer.isTagged = false

@@ -1,0 +1,14 @@
+/// Where a streamed body goes. It belongs to the thread that answers, until the stream returns.
+public struct BodyWriter {
+    let out: LibraryRequest.Writer
+
+    /// Sends a piece now. Waits while the web server takes none: that is the backpressure.
+    ///
+    /// - Returns: false if the peer is gone, or has taken nothing for the configuration's `writeTimeout`: the end.
+    public func write(_ piece: [UInt8]) -> Bool {
+        out.write(piece) && out.flush()
+    }
+}
+
+@available(*, unavailable)
+extension BodyWriter: Sendable {}
