@@ -4,6 +4,7 @@ Each row's or test's name is the sentence of the contract that it proves. The Pa
 the tree of odd_tree; `large` and `narrow` (small bounds, short times) serve a folder of 200,000 entries.
 """
 
+import contextlib
 import gzip
 import http.client
 import json
@@ -27,6 +28,7 @@ import h2.events
 import httpx
 import pytest
 
+import fastcgi_client
 import odd_tree
 import oracle
 from client import Answer, check_every_answer, check_list, check_problem, parameters, strict_json, target
@@ -1269,6 +1271,26 @@ def test_as_many_slow_readers_as_there_may_be_leave_the_daemon_to_others(large, 
     finally:
         for reader in held:
             reader.close()
+
+
+def test_one_address_gets_half_of_the_places(large):
+    """As nginx tells it; this machine has all of them."""
+    def asked(address):
+        connection = fastcgi_client.Connection(f"{large.runtime}/gateway.sock")
+        told = [(name, address if name == "REMOTE_ADDR" else value)
+                for name, value in fastcgi_client.parameters(LARGE + "&formato=texto")]
+        connection.send(fastcgi_client.request(told))
+        # The head of the answer; the rest waits.
+        return connection, connection.socket.recv(200, socket.MSG_WAITALL)
+
+    with contextlib.ExitStack() as stack:
+        def status(address):
+            connection, head = asked(address)
+            stack.callback(connection.close)
+            return head[8:].split()[1]
+
+        assert [status("192.0.2.1") for _ in range(9)] == [b"200"] * 8 + [b"503"]
+        assert status("192.0.2.2") == b"200"
 
 
 def test_places_are_given_back_whatever_becomes_of_a_stream(narrow):
