@@ -349,8 +349,6 @@ def test_slow_clients_do_not_double_what_a_quiet_one_waits(world, count, options
     assert holds(), (alone, attacked)
 
 
-@pytest.mark.xfail(strict=False, reason="nginx takes 512 KiB of an answer ahead of a client; of a larger page that is "
-                                        "hardly read the rest keeps a worker of the gateway until its time-out (10 s)")
 def test_who_hardly_reads_the_largest_pages_takes_no_worker_from_others(world):
     with folder() as place:
         with Stack(place, world[0].root, WORKERS=32) as stack:
