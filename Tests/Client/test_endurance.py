@@ -1,5 +1,5 @@
-"""More clients than workers, connections by the hundred thousand, restarts, and clients that are slow on purpose: nobody
-is lost, nothing is left behind, and who asks quietly hardly notices.
+"""More clients than workers, connections by the hundred thousand, restarts, and clients that are slow on purpose:
+nobody is lost, nothing is left behind, and who asks quietly hardly notices.
 
     CONNECTIONS   how many connections to the gateway are opened and closed (100,000)
 """
@@ -285,16 +285,16 @@ class Quiet:
         self.connection = http.client.HTTPSConnection(
             "127.0.0.1", stack.port, context=context, timeout=30, source_address=("127.0.0.2", 0))
 
-    def slowest(self, seconds=1.5):
+    def slowest(self, seconds=1.5, requests=200):
         """The 99th percentile of what its requests take, in ms."""
         took, end = [], time.monotonic() + seconds
-        while time.monotonic() < end or len(took) < 200:
+        while time.monotonic() < end or len(took) < requests:
             begun = time.monotonic()
             self.connection.request("GET", f"{L}?ruta=/carpeta-1&limite={1 + len(took) % 40}")
             answer = self.connection.getresponse()
             assert answer.read() and answer.status == 200, answer.status
             took.append(time.monotonic() - begun)
-        return statistics.quantiles(took, n=100)[98] * 1_000
+        return (statistics.quantiles(took, n=100)[98] if len(took) > 1 else took[0]) * 1_000
 
 
 def of_port(port):
@@ -326,8 +326,8 @@ def lines(stack):
 
 @pytest.mark.parametrize("options, asked", ATTACKS.values(), ids=ATTACKS)
 def test_slow_clients_do_not_double_what_a_quiet_one_waits(world, options, asked):
-    """The median of pairs, one with and one without the attack: three, and more where the machine is busy; 10 ms are what
-    the attack's own work may cost on it."""
+    """The median of pairs, one with and one without the attack: three, and more where the machine is busy. 10 ms are
+    what the attack's own work may cost on it."""
     stack, _ = world
     one = Quiet(stack)
     one.slowest(0.5)
@@ -343,3 +343,18 @@ def test_slow_clients_do_not_double_what_a_quiet_one_waits(world, options, asked
         until(lambda: of_port(stack.port) <= 2, "the end of the attack's connections")
     print(f"p99 alone {alone}, attacked {attacked} ms")
     assert holds(), (alone, attacked)
+
+
+@pytest.mark.xfail(strict=False, reason="nginx takes 512 KiB of an answer ahead of a client; of a larger page that is "
+                                        "hardly read the rest keeps a worker of the gateway's until its time-out (10 s)")
+def test_who_hardly_reads_the_largest_pages_takes_no_worker_from_others(world):
+    stack, _ = world
+    one = Quiet(stack)
+    one.slowest(0.5)
+    with under_attack(stack, ATTACKS["an answer that is hardly read"][0], LARGE):
+        worst, end = 0.0, time.monotonic() + 6
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            one.slowest(0, requests=1)
+            worst = max(worst, time.monotonic() - begun)
+    assert worst < 2, f"a quiet client waited {worst:.1f} s"
