@@ -272,7 +272,7 @@ ATTACKS = {
     "a body that never ends": (400, ["-B", "-x", "10", "-s", "8192"]),
     "overlapping ranges": (400, ["-R", "-a", "1", "-b", "3000", "-t", "HEAD"]),
     # More than the gateway has workers.
-    "an answer that is hardly read": (160, ["-X", "-w", "1", "-y", "16", "-n", "1", "-z", "16", "-k", "2"]),
+    "an answer that is hardly read": (160, ["-X", "-w", "1", "-y", "16", "-n", "5", "-z", "16", "-k", "1"]),
 }
 
 
