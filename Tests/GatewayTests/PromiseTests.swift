@@ -12,7 +12,8 @@ import Threads
                 guard case .value(round) = promise.wait() else { return }
                 right.add(1, ordering: .relaxed)
             }
-            concurrently((0..<8).map { $0 == 4 ? { promise.keep(round) } : take })
+            let keep: @Sendable () -> Void = { promise.keep(round) }
+            concurrently([take, take, take, take, keep, take, take, take])
             take()
             #expect(right.load(ordering: .relaxed) == 8)
         }
