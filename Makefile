@@ -19,11 +19,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build static install uninstall run run-check test lint format proto chaos bench clean require-swift
+.PHONY: help build static install uninstall run run-check test lint format proto chaos fuzz bench bench-quick clean require-swift
 
 help: ## this list
 	@echo 'Pasarela. make TARGET [NAME=VALUE…]:'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: packages-run require-swift ## the three services, into .build/release
 	swift build $(SWIFT_FLAGS)
@@ -76,8 +76,15 @@ proto: packages-lint packages-run require-swift ## generate the code of all Prot
 chaos: packages-test build .venv/complete ## kill, stop and cut everything for SECONDS=60, and count what was lost; SEED=number repeats a run
 	.venv/bin/python Tests/Client/chaos.py --bin .build/release $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
-bench: packages-bench build .venv/bench ## ours beside the peers: speed, CPU, memory
-	Tests/Benchmarks/run
+fuzz: packages-run require-swift ## make up bytes for the gateway's FastCGI socket for SECONDS=60, by libFuzzer; SEED=number
+	Tests/Fuzz/run $(if $(SECONDS),SECONDS=$(SECONDS)) $(if $(SEED),SEED=$(SEED))
+
+# BIN=folder: what is built already.
+bench: packages-bench $(if $(BIN),packages-run,build) .venv/bench ## ours beside the peers: speed, CPU, memory; OUTPUT=file: writes it there, REPORT=docs/benchmarks.md: with a chart
+	Tests/Benchmarks/run $(bench-settings)
+
+bench-quick: packages-bench $(if $(BIN),packages-run,build) .venv/bench ## whether the goals are met, in under 3 minutes
+	Tests/Benchmarks/run --quick $(bench-settings)
 
 clean: ## remove what was built, and the run's state
 	rm -rf .build .venv
@@ -103,7 +110,12 @@ FORCE:
 settings = $(foreach name,$(1),$(call quoted,$(name)))
 
 # NAME=value as one word of the shell; a $ in it is no variable of make's.
-quoted = $(1)='$(subst ','\'',$(value $(1)))'
+quoted = $(1)=$(call in-quotes,$(1))
+in-quotes = '$(subst ','\'',$(value $(1)))'
+
+# What the benchmarks take, where it is given.
+bench-settings = $(if $(BIN),--bin $(call in-quotes,BIN)) $(if $(OUTPUT),--output $(call in-quotes,OUTPUT)) \
+	$(if $(REPORT),--report $(call in-quotes,REPORT))
 
 # Fails where unit $(2) is exposed by more than tenths $(1) (systemd-analyze security, 0 to 100 in tenths of its scale).
 exposure = systemd-analyze security --offline=yes --threshold=$(1) --no-pager systemd/$(2).service | tail -n 1

@@ -42,7 +42,7 @@ extension EntryQuery {
     /// The query as a message, for a stream.
     func message(in order: StreamOrder) -> Pasarela_V1_EntryQuery {
         var message = self.message
-        if order == .none { message.order = .none }
+        if order == .unsorted { message.order = .none }
         return message
     }
 

@@ -23,7 +23,7 @@ extension StreamOrder {
     ) throws(RPCError) {
         if query.order == .unspecified || query.order == .none {
             guard after == nil else { throw .invalid("after: without an order there is no place") }
-            self = .none
+            self = .unsorted
         } else {
             self = .sorted(after: try after.map(ListPosition.init(message:)))
         }

@@ -218,6 +218,11 @@ final class Connections: Sendable {
         Peer(slot: slots[held.index], generation: held.generation)
     }
 
+    /// How long one write may wait from now on.
+    func limitWrites(of held: Held, to time: Duration) {
+        sockets.limit(held.descriptor, write: time)
+    }
+
     /// Tells requests under way of peers that go, until the threads are to end. For one thread.
     func tellFarewells() {
         while true {
@@ -296,6 +301,9 @@ final class Connections: Sendable {
     private func drop(_ index: Int, _ membership: inout Membership) {
         let descriptor = slots[index].descriptor
         slots[index].vacate()
+        // A worker inside epoll_wait(2) that has just looked at the connection may hold the kernel's last reference to
+        // it, for as long as it sleeps there (seen with Linux 6.18): after close(2) alone the peer would wait for an end.
+        shutdown(descriptor, CInt(SHUT_RDWR))
         close(descriptor)
         membership.vacant.append(index)
         resume(&membership)

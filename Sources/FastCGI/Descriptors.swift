@@ -100,6 +100,14 @@ final class Descriptors: Sendable {
             socket, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size)) == 0
     }
 
+    /// Gives each later write another time-out.
+    func limit(_ socket: CInt, write: Duration) {
+        var write = timeval(write)
+        // It can't fail where `limit` has succeeded before: the same option with another number.
+        setsockopt(
+            socket, SOL_SOCKET, SO_SNDTIMEO, &write, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     /// Waits for `drained`, until `deadline` at most.
     func awaitDrained(until deadline: ContinuousClock.Instant) {
         var descriptor = pollfd(fd: drained, events: Int16(POLLIN), revents: 0)

@@ -150,14 +150,15 @@ struct RequestRecords {
         return true
     }
 
-    /// Whether the pairs end where the stream ends, and none holds a NUL: libfcgi hands names and
-    /// values on as C strings, which would end there.
+    /// Whether the pairs end where the stream ends, none holds a NUL and no name a `=`: libfcgi hands
+    /// them on as C strings `NAME=value`, which would end there, or be of another name.
     private func areWhole(_ pairs: [UInt8]) -> Bool {
         var place = 0
         while place < pairs.count {
             guard let name = Self.length(pairs, &place), let value = Self.length(pairs, &place),
                 name + value <= pairs.count - place,
-                !pairs[place..<(place + name + value)].contains(0)
+                !pairs[place..<(place + name + value)].contains(0),
+                !pairs[place..<(place + name)].contains(UInt8(ascii: "="))
             else { return false }
             place += name + value
         }

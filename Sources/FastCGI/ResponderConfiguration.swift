@@ -13,6 +13,11 @@ public struct ResponderConfiguration: Sendable, Equatable {
     public var readTimeout: Duration
     /// How long one write of an answer may wait for the web server to take bytes. Default 10 s.
     public var writeTimeout: Duration
+    /// The same for an answer that is written piece by piece. Default 60 s.
+    ///
+    /// A web server takes nothing from here while what it has taken waits for its own client: with the buffers of nginx
+    /// and Linux that comes in steps of more than a megabyte, which a slow reader needs a while for.
+    public var streamWriteTimeout = Duration.seconds(60)
     /// Request body bytes that are read (and dropped) to keep a connection in step.
     ///
     /// A longer body ends the connection without an answer. Default 64 MiB.

@@ -5,7 +5,6 @@ public struct Response {
     /// With false the connection ends without the end of the request: the web server learns that something is missing.
     public typealias Stream = (BodyWriter) -> Bool
 
-
     /// The HTTP status, 100…999; anything else is sent as 500.
     public var status: Int
     /// Sent in this order. A name that is no token (RFC 9110, 5.6.2) and the name `Status`, which

@@ -76,11 +76,17 @@ struct Worker: ~Copyable {
         guard hasBody, let stream = response.stream else {
             return request.answer(head, hasBody ? response.body : []) && !records.hasMore
         }
-        guard request.writer.write(head), stream(BodyWriter(out: request.writer)) else {
+        guard request.writer.write(head), write(stream, to: held) else {
             request.abandon()
             return false
         }
         return request.finish() && !records.hasMore
+    }
+
+    private func write(_ stream: Response.Stream, to held: Connections.Held) -> Bool {
+        connections.limitWrites(of: held, to: configuration.streamWriteTimeout)
+        defer { connections.limitWrites(of: held, to: configuration.writeTimeout) }
+        return stream(BodyWriter(out: request.writer))
     }
 
     /// Reads a whole request, its body included; false if it is malformed, cut off, or takes too

@@ -38,8 +38,10 @@ extension FileError {
     /// Why entries could not be brought into order.
     public init(_ failure: EntrySorter.Failure) {
         switch failure {
-        case .tooMuch: self.init(.tooMuchToSort, "more names than PASARELA_SORT_BYTES_MAX lets sort")
-        case .busy: self.init(.noResources, "others sort so much that PASARELA_SORT_BYTES_MAX is reached")
+        case .tooMuch:
+            self.init(.tooMuchToSort, "more names than PASARELA_SORT_BYTES_MAX lets sort")
+        case .busy:
+            self.init(.noResources, "others sort so much that PASARELA_SORT_BYTES_MAX is reached")
         case .cancelled: self.init(.cancelled, "given up")
         }
     }

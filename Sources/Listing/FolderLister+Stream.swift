@@ -30,7 +30,7 @@ extension FolderLister {
         case .folder(let folder):
             var pieces = Pieces(send: { send($0, false) })
             switch order {
-            case .none: try stream(folder, query, isCancelled, to: &pieces)
+            case .unsorted: try stream(folder, query, isCancelled, to: &pieces)
             case .sorted(let after):
                 try sort(folder, query, after, budget, isCancelled, to: &pieces)
             }

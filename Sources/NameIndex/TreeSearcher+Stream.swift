@@ -31,7 +31,7 @@ extension TreeSearcher {
             return pieces.hasEnded || isCancelled()
         }
         switch order {
-        case .none:
+        case .unsorted:
             try walk.forEachEntry(beneath: base) { folder, name, kind in
                 guard matcher?.matches(name) ?? true else { return true }
                 reader.append(name, in: folder, kind, matcher: &matcher, to: &pieces.page)

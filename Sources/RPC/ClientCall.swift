@@ -144,10 +144,9 @@ final class ClientCall: @unchecked Sendable {
             throw refused(first)
         }
         request.cancellation?.attach(self)
-        let sendTag = UnsafeMutableRawPointer(operations)
         // All up to receiveMessage.
         let sent = grpc_call_start_batch(
-            call, operations, Operation.receiveMessage, sendTag, nil)
+            call, operations, Operation.receiveMessage, operations, nil)
         guard sent == GRPC_CALL_OK else {
             grpc_call_cancel(call, nil)
             _ = queue.pluck(statusTag)
@@ -155,7 +154,19 @@ final class ClientCall: @unchecked Sendable {
             end(call)
             throw refused(sent)
         }
-        _ = queue.pluck(sendTag)
+        // It waits for the server's first word: `next` does, as long as it may.
+        isBeginning = true
+    }
+
+    /// The batch that began the stream has not completed yet.
+    private var isBeginning = false
+
+    /// Waits for the batch that began the stream.
+    private func awaitBeginning(by deadline: RPCDeadline) -> Bool {
+        guard isBeginning else { return true }
+        guard queue.pluck(operations, until: deadline.grpcTime) != nil else { return false }
+        isBeginning = false
+        return true
     }
 
     /// The stream's next answer; nil when there are no more.
@@ -163,6 +174,9 @@ final class ClientCall: @unchecked Sendable {
     /// - Throws: `deadlineExceeded` when none has come by then: the stream has to be ended.
     func next(by deadline: RPCDeadline) throws(RPCError) -> [UInt8]? {
         guard let call = streamCall else { return nil }
+        guard awaitBeginning(by: deadline) else {
+            throw RPCError(.deadlineExceeded, "\(method): the server has not begun to answer")
+        }
         let operation = operations + Operation.receiveMessage
         let started = grpc_call_start_batch(call, operation, 1, operation, nil)
         guard started == GRPC_CALL_OK else { throw refused(started) }
@@ -183,6 +197,7 @@ final class ClientCall: @unchecked Sendable {
     ) throws(RPCError) {
         guard let call = streamCall else { return }
         if !isOver { grpc_call_cancel(call, nil) }
+        _ = awaitBeginning(by: .none)
         _ = queue.pluck(operations + Operation.receiveStatus)
         defer {
             cancellation?.detach()

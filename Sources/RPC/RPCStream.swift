@@ -11,7 +11,8 @@ public final class RPCStream {
     private var hasEnded = false
 
     init(
-        _ channel: RPCChannel, _ call: ClientCall, _ connection: Connection, _ deadline: RPCDeadline,
+        _ channel: RPCChannel, _ call: ClientCall, _ connection: Connection,
+        _ deadline: RPCDeadline,
         _ cancellation: RPCCancellation?
     ) {
         self.channel = channel

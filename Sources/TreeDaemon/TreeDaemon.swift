@@ -109,7 +109,11 @@ public struct TreeDaemon: Sendable {
         defer { calls.add() }
         do throws(RPCError) {
             let result = try answer()
-            note(call, .ok, "", start)
+            // Whoever has left did not get it. Exactly only where it will be told: that takes a system call.
+            let isLeft =
+                configuration.logRequests
+                ? call.waitUntilCancelled(for: .zero) : call.isCancelled
+            note(call, isLeft ? .cancelled : .ok, "", start)
             return result
         } catch {
             note(call, error.code, error.message, start)
@@ -131,6 +135,8 @@ public struct TreeDaemon: Sendable {
     ) {
         let duration = ContinuousClock.now - start
         let isSlow = duration >= configuration.slowRequest
+        // Clients leave all the time.
+        guard code != .cancelled || configuration.logRequests else { return }
         guard code != .ok || isSlow || configuration.logRequests else { return }
         var level = Logger.Level.info
         if code == .internalError || code == .resourceExhausted || code == .unknown {
@@ -147,7 +153,12 @@ public struct TreeDaemon: Sendable {
         ]
         metadata.merge(fields(of: call)) { own, _ in own }
         if omitted > 0 { metadata["LINES_OMITTED"] = "\(omitted)" }
-        let what = code == .ok ? (isSlow ? "slow call" : "call") : "call failed: \(message)"
+        let what =
+            switch code {
+            case .ok: isSlow ? "slow call" : "call"
+            case .cancelled: "call given up by the client"
+            default: "call failed: \(message)"
+            }
         log.log(level: level, "\(what)", metadata: metadata)
     }
 }

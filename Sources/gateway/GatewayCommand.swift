@@ -106,7 +106,7 @@ struct GatewayCommand: ServiceCommand {
         var responding = ResponderConfiguration()
         // Two pools on one epoll: however many streams there are, so many workers are left to the others.
         responding.workers = configuration.workers + configuration.streams
-        responding.writeTimeout = configuration.writeTimeout
+        responding.streamWriteTimeout = configuration.writeTimeout
         responding.peers = configuration.peers.users
         let strangers = StrangerLog(log)
         let responder = Responder(configuration: responding, refused: { strangers.refused($0) }) {

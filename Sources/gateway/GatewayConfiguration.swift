@@ -26,7 +26,7 @@ struct GatewayConfiguration: Sendable {
     let streams: Int
     /// How long a whole list may take.
     let streamLife: Duration
-    /// How long one write of an answer may wait for nginx, and so for a client.
+    /// How long one write of a stream may wait for nginx, and so for a client.
     let writeTimeout: Duration
     /// How long a request waits for a daemon that is absent.
     let patience: Duration
@@ -82,13 +82,13 @@ struct GatewayConfiguration: Sendable {
             "PASARELA_WORKERS", fallback: 128, in: 1...256,
             purpose: "requests that are carried at the same time")
         let streams = Setting.integer(
-            "PASARELA_STREAMS", fallback: 16, in: 1...256,
+            "PASARELA_STREAMS", fallback: 16, in: 1...32,
             purpose: "whole lists that are streamed at the same time")
         let streamLife = Setting.seconds(
             "PASARELA_STREAM_LIFE", fallback: "3600", in: 1...86_400,
             purpose: "how long the stream of a whole list may take")
         let writeTimeout = Setting.seconds(
-            "PASARELA_WRITE_TIMEOUT", fallback: "10", in: 1...3_600,
+            "PASARELA_WRITE_TIMEOUT", fallback: "60", in: 1...3_600,
             purpose: "how long a client of a whole list may read nothing")
         let patience = Setting.seconds(
             "PASARELA_PATIENCE", fallback: "1", in: 0...30,

@@ -67,7 +67,7 @@ struct RequestHandler: Sendable {
     ) throws(Problem) -> Response {
         let stream = try streams.open(
             list, preferring: Preferences(prefer: request.header("Prefer")), for: identity,
-            peer: request.peer)
+            client: ClientAddress(request.parameter("REMOTE_ADDR")), peer: request.peer)
         var answer = Answer(lines: [], as: list.form, language: list.language)
         answer.isTagged = false
         answer.isStreamed = true

@@ -15,12 +15,12 @@ import Testing
     private static func handlers() -> [String: RPCHandler] {
         let listing = ListingProtocol.handlers { (_, _, _) throws(RPCError) in
             EntryPage()
-        } stream: { (_, _, _) throws(RPCError) in
+        } stream: { (_, _, _, _) throws(RPCError) in
             StreamEnd(isComplete: true, notices: [])
         }
         let search = SearchProtocol.handlers { (_, _, _, _) throws(RPCError) in
             EntryPage()
-        } stream: { (_, _, _, _) throws(RPCError) in
+        } stream: { (_, _, _, _, _) throws(RPCError) in
             StreamEnd(isComplete: true, notices: [])
         }
         return listing.merging(search) { $1 }
@@ -96,14 +96,21 @@ import Testing
         #expect(query.order == ListOrder(.natural) && query.kinds == .all)
     }
 
-    @Test(arguments: [Pasarela_V1_Order.natural, .name, .UNRECOGNIZED(9)])
-    func `a stream has no order yet`(order: Pasarela_V1_Order) throws {
+    @Test func `a stream of an unknown order, or without one behind a place, is refused`() throws {
+        let unknown = Pasarela_V1_StreamFolderRequest.with { $0.query.order = .UNRECOGNIZED(9) }
+        let behind = Pasarela_V1_StreamFolderRequest.with { $0.after.name = Data([0x61]) }
+        let nowhere = Pasarela_V1_StreamFolderRequest.with { message in
+            message.query.order = .name
+            message.after.name = Data([0])
+        }
         try ServedProtocol.run(Self.handlers()) { channel in
-            let bytes = try encode(Pasarela_V1_StreamFolderRequest.with { $0.query.order = order })
-            let error = errorOf { () throws(RPCError) in
-                try channel.stream(ListingProtocol.stream, bytes, deadline: .ample) { _ in }
+            for message in [unknown, behind, nowhere] {
+                let bytes = try encode(message)
+                let error = errorOf { () throws(RPCError) in
+                    try channel.stream(ListingProtocol.stream, bytes, deadline: .ample) { _ in }
+                }
+                #expect(error?.code == .invalidArgument)
             }
-            #expect(error?.code == .unimplemented)
         }
     }
 

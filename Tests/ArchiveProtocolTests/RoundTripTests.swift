@@ -16,7 +16,7 @@ import Testing
         let handlers = ListingProtocol.handlers { (_, query, request) throws(RPCError) in
             asked.withLock { $0 = (query, request) }
             return answer.withLock { $0 }
-        } stream: { (_, _, _) throws(RPCError) in
+        } stream: { (_, _, _, _) throws(RPCError) in
             throw RPCError(.unimplemented, "")
         }
         try ServedProtocol.run(handlers) { channel in
@@ -40,7 +40,7 @@ import Testing
         let handlers = SearchProtocol.handlers { (_, query, text, request) throws(RPCError) in
             asked.withLock { $0 = (query, text, request) }
             return answer.withLock { $0 }
-        } stream: { (_, _, _, _) throws(RPCError) in
+        } stream: { (_, _, _, _, _) throws(RPCError) in
             throw RPCError(.unimplemented, "")
         }
         try ServedProtocol.run(handlers) { channel in
@@ -62,35 +62,86 @@ import Testing
         }
     }
 
-    @Test func `a stream's pieces are followed by its end with their count`() throws {
-        var random = SeededGenerator(announcedFor: "a stream's pieces are followed by its end")
+    @Test func `a folder's stream arrives as it was sent, with its end`() throws {
+        var random = SeededGenerator(announcedFor: "a folder's stream arrives")
+        for order in [StreamOrder.unsorted, .sorted(after: nil), .sorted(after: random.position())]
+        {
+            let query = random.query(streamed: true)
+            let pieces = (0..<5).map { _ in random.batch(isSearch: false) }
+            let sent = StreamEnd(isComplete: false, notices: [random.notice(), random.notice()])
+            let handlers = ListingProtocol.handlers { (_, _, _) throws(RPCError) in
+                throw RPCError(.unimplemented, "")
+            } stream: { (_, asked, askedOrder, send) throws(RPCError) in
+                guard asked == query, askedOrder == order else {
+                    throw RPCError(.invalidArgument, "another query")
+                }
+                for (index, piece) in pieces.enumerated() where !send(piece, index == 0) { break }
+                return sent
+            }
+            try ServedProtocol.run(handlers) { channel in
+                let stream = try ListingProtocol.stream(
+                    query, in: order, from: channel, metadata: RPCMetadata(), deadline: .ample)
+                for (index, piece) in pieces.enumerated() {
+                    guard
+                        case .entries(let got, let isOfOneEntry) = try stream.next(
+                            within: .seconds(20))
+                    else { throw RPCError(.internalError, "an end too soon") }
+                    #expect(got == piece && isOfOneEntry == (index == 0))
+                }
+                guard case .end(let end, let count) = try stream.next(within: .seconds(20)) else {
+                    throw RPCError(.internalError, "no end")
+                }
+                #expect(end == sent && count == UInt64(pieces.reduce(0) { $0 + $1.count }))
+            }
+        }
+    }
+
+    @Test func `a search's stream arrives as it was sent, with its end`() throws {
+        var random = SeededGenerator(announcedFor: "a search's stream arrives")
         let query = random.query(streamed: true)
-        let pieces = (0..<5).map { _ in random.batch(isSearch: false) }
-        let notices = [random.notice(), random.notice()]
-        let handlers = ListingProtocol.handlers { (_, _, _) throws(RPCError) in
+        let piece = random.batch(isSearch: true)
+        let handlers = SearchProtocol.handlers { (_, _, _, _) throws(RPCError) in
             throw RPCError(.unimplemented, "")
-        } stream: { (_, asked, send) throws(RPCError) in
-            guard asked == query else { throw RPCError(.invalidArgument, "another query") }
-            for piece in pieces where !send(piece) { break }
-            return StreamEnd(isComplete: false, notices: notices)
+        } stream: { (_, asked, text, order, send) throws(RPCError) in
+            guard asked == query, text != nil, order == .unsorted else {
+                throw RPCError(.invalidArgument, "another query")
+            }
+            _ = send(piece)
+            return StreamEnd(isComplete: true, notices: [])
         }
         try ServedProtocol.run(handlers) { channel in
-            var message = Pasarela_V1_StreamFolderRequest()
-            message.query = query.message
-            message.query.order = .none
-            var got: [Pasarela_V1_StreamFolderResponse] = []
-            try channel.stream(
-                ListingProtocol.stream, try encode(message), deadline: .ample
-            ) { (bytes) throws(RPCError) in
-                got.append(try decode(bytes))
+            let stream = try SearchProtocol.stream(
+                query, text: "x", in: .unsorted, from: channel, metadata: RPCMetadata(),
+                deadline: .ample)
+            guard case .entries(let got, false) = try stream.next(within: .seconds(20)),
+                case .end(let end, _) = try stream.next(within: .seconds(20))
+            else { throw RPCError(.internalError, "another stream") }
+            #expect(got == piece && end.isComplete)
+        }
+    }
+
+    @Test func `a stream without its end, or with another count, is an error`() throws {
+        let messages = Mutex<[[UInt8]]>([])
+        let handlers: [String: RPCHandler] = [
+            ListingProtocol.stream: .serverStreaming { (_, _, writer) throws(RPCError) in
+                for message in messages.withLock({ $0 }) { try writer.send(message) }
             }
-            let batches = try got.dropLast().map { try EntryBatch($0.entries) }
-            #expect(batches == pieces)
-            let end = try #require(got.last)
-            #expect(end.hasEnd && !end.hasEntries)
-            #expect(end.end.count == UInt64(pieces.reduce(0) { $0 + $1.count }))
-            #expect(!end.end.complete)
-            #expect(end.end.notices.map(Notice.init(message:)) == notices)
+        ]
+        var message = Pasarela_V1_StreamFolderResponse()
+        message.end.count = 1
+        let end = try encode(message)
+        var random = SeededGenerator(announcedFor: "a stream without its end")
+        let query = random.query(streamed: true)
+        for sent in [[], [end], [[0x0A, 0xFF]]] {
+            messages.withLock { $0 = sent }
+            try ServedProtocol.run(handlers) { channel in
+                let stream = try ListingProtocol.stream(
+                    query, in: .unsorted, from: channel, metadata: RPCMetadata(), deadline: .ample)
+                let error = errorOf { () throws(RPCError) in
+                    _ = try stream.next(within: .seconds(20))
+                }
+                #expect(error?.code == .internalError)
+            }
         }
     }
 

@@ -80,18 +80,6 @@ def descendants(pid):
     return {child: names[child] for child in found - {pid}}
 
 
-def processes_with(library, but):
-    """How many processes, but those, map a file whose path has `library`: they take a share of its PSS."""
-    count = 0
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/maps") as file:
-                count += int(entry) not in but and library in file.read()
-        except OSError:  # Ended, or another user's.
-            continue
-    return count
-
-
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -101,7 +89,8 @@ def free_port():
 _libc = ctypes.CDLL(None)
 
 
-def _die_with_parent():
+def die_with_parent():
+    """For `preexec_fn`."""
     _libc.prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
 
 
@@ -113,7 +102,7 @@ class Server:
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                env={**os.environ, **(environment or {})}, preexec_fn=_die_with_parent)
+                env={**os.environ, **(environment or {})}, preexec_fn=die_with_parent)
         self.pid = self.process.pid
 
     def __enter__(self):

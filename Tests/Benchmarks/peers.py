@@ -2,27 +2,57 @@
 
 import json
 import os
+import re
+import shutil
 import ssl
 import subprocess
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import quote
 
+import load
 import machine
+import startup
 from machine import Server, free_port
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
-TARGET = "/listar_archivos?ruta=/flat100&limite=100"
+
+
+def target(folder):
+    """A page of a folder beneath the tree, as ours is asked for it."""
+    return f"/listar_archivos?ruta=/{quote(folder)}&limite=100"
+
+
+TARGET = target("flat100")
+
+OURS, AUTOINDEX, RESPONDER = "Pasarela", "nginx autoindex, JSON", "nginx + C responder, libfcgi"
+STATIC, EXERCISE = "nginx, static file", "Flask + grpcio, the exercise"
 
 
 @dataclass
 class Peer:
     name: str
-    url: str
+    url: callable  # Of a folder beneath the tree.
     # The servers that it consists of: {pid: what the tables call it}.
     members: dict
-    body: bytes = b""
+    names: callable  # The names in an answer's bytes.
+    headers: dict | None = None  # What it must be asked with, to answer as it is meant to.
+    post: str = ""  # A file: what is posted.
+    protocols: tuple = (load.HTTP_1, load.HTTP_2)
+    is_asked_for_many: bool = True  # Different folders at the same time, too.
+    # All of a folder, for the peers that answer it in one piece or stream it: its URL, and what stands once for each
+    # entry in the answer.
+    whole: callable = None
+    marker: bytes = b""
+    size: int = 0  # Bytes of the answer.
+
+    @property
+    def options(self):
+        """h2load's."""
+        return [*(f"-H{name}: {value}" for name, value in (self.headers or {}).items()),
+                *([f"-d{self.post}"] if self.post else [])]
 
 
 class Web:
@@ -38,20 +68,49 @@ class Web:
         with self.opener.open(url, timeout=10) as answer:
             return answer.read()
 
+    def ask(self, peer, folder):
+        body = None
+        if peer.post:
+            with open(peer.post, "rb") as file:
+                body = file.read()
+        request = urllib.request.Request(peer.url(folder), body, peer.headers or {})
+        with self.opener.open(request, timeout=10) as answer:
+            return answer.read()
+
 
 @contextmanager
 def ours(folder, root, binaries):
-    """The services and nginx as `make run` starts them: (base URL, certificate, key, {pid: name})."""
+    """The services and nginx as `make run` starts them: (peer, base URL, certificate, key)."""
     port, state = free_port(), f"{folder}/state"
     command = [f"{REPOSITORY}/systemd/local/run", f"ROOT={root}", f"PORT={port}", f"STATE={state}", f"BIN={binaries}"]
-    with Server(command, f"{folder}/ours.log") as server:
+    with Server(command, f"{folder}/ours.log", {"LD_LIBRARY_PATH": own_libraries(binaries)}) as server:
         url, certificate = f"https://localhost:{port}", f"{state}/certificate.pem"
         server.until(lambda: os.path.exists(certificate))
         server.until(lambda: b"bien" in Web(certificate).get(f"{url}/salud/listo"))
         members = {
             pid: name for pid, name in machine.descendants(server.pid).items()
             if name in ("nginx", "gateway", "mserv1", "mserv2")}
-        yield url, certificate, f"{state}/key.pem", members
+        yield Peer(
+            OURS, lambda path: url + target(path), members,
+            lambda body: [entry["nombre"] for entry in json.loads(body)["entradas"]],
+            whole=lambda path: f"{url}/listar_archivos?ruta=/{quote(path)}&formato=ndjson",
+            marker=b"\n"), url, certificate, f"{state}/key.pem"
+
+
+def own_libraries(binaries):
+    """A folder with copies of the services' libraries, but those that nginx has, too.
+
+    Whoever else runs Pasarela on this machine, or anything in Swift, would share their pages: PSS would be too low.
+    """
+    def libraries(program):
+        told = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+        return set(re.findall(r"=> (/\S+)", told))
+
+    folder = f"{binaries}/libraries"
+    os.mkdir(folder)
+    for path in set.union(*(libraries(f"{binaries}/{name}") for name in startup.SERVICES)) - libraries(shutil.which("nginx")):
+        shutil.copy(path, folder)
+    return folder
 
 
 NGINX = """daemon off;
@@ -86,7 +145,7 @@ http {{
         listen 127.0.0.1:{port} ssl http2;
         charset utf-8;
         default_type application/json;
-        location /flat100/ {{ root "{root}"; autoindex on; autoindex_format json; }}
+        location / {{ root "{root}"; autoindex on; autoindex_format json; }}
         location = /static {{ alias "{folder}/body.json"; }}
         location = /responder {{
             fastcgi_pass responder;
@@ -104,7 +163,7 @@ http {{
 
 
 @contextmanager
-def nginx_peers(folder, root, certificate, key, body, web):
+def nginx_peers(folder, root, certificate, key, body, names, web):
     """autoindex, the C responder and the static file: one nginx, of ours' settings but without an access log."""
     with open(f"{folder}/body.json", "wb") as file:
         file.write(body)
@@ -117,18 +176,22 @@ def nginx_peers(folder, root, certificate, key, body, web):
         file.write(NGINX.format(
             folder=folder, root=root, certificate=certificate, key=key, port=port,
             user="user www-data;" if os.getuid() == 0 else ""))
+    # A thread for each client there can be, and for the connections that are kept besides.
     responder = Server(
-        [f"{folder}/responder", f"{folder}/responder.sock", f"{folder}/body.json", "256"], f"{folder}/responder.log")
+        [f"{folder}/responder", f"{folder}/responder.sock", f"{folder}/body.json", "512"], f"{folder}/responder.log")
     nginx = Server(["nginx", "-p", folder, "-c", f"{folder}/nginx.conf"], f"{folder}/nginx.log")
     with responder, nginx:
         url = f"https://localhost:{port}"
         nginx.until(lambda: web.get(f"{url}/static"))
         nginx.until(lambda: web.get(f"{url}/responder"))
         pids = {nginx.pid: "nginx", **machine.descendants(nginx.pid)}
+        whole = lambda path: f"{url}/{quote(path)}/"
         yield [
-            Peer("nginx autoindex, JSON", f"{url}/flat100/", pids),
-            Peer("nginx + C responder, libfcgi", f"{url}/responder", {**pids, responder.pid: "responder"}),
-            Peer("nginx, static file", f"{url}/static", pids)]
+            Peer(AUTOINDEX, whole, pids, lambda body: [entry["name"] for entry in json.loads(body)],
+                 whole=whole, marker=b'"mtime":'),
+            Peer(RESPONDER, lambda _: f"{url}/responder", {**pids, responder.pid: "responder"}, names,
+                 is_asked_for_many=False),
+            Peer(STATIC, lambda _: f"{url}/static", pids, names, is_asked_for_many=False)]
 
 
 @contextmanager
@@ -144,16 +207,10 @@ def exercise(folder, root, certificate, key, python, web):
         [python, f"{HERE}/exercise_gateway.py", str(port), address, certificate, key], f"{folder}/flask.log",
         environment)
     with mserv1, flask:
-        url = f"https://localhost:{port}{TARGET}"
-        flask.until(lambda: web.get(url))
-        yield Peer("Flask + grpcio, the exercise", url, {flask.pid: "Flask", mserv1.pid: "mserv1.py"})
-
-
-def names_of(body):
-    """The names in an answer of ours, nginx's autoindex or the exercise; sorted, as a test that all do the same."""
-    document = json.loads(body)
-    if isinstance(document, list):
-        return sorted(entry["name"] for entry in document)
-    if "archivos" in document:
-        return sorted(document["archivos"])
-    return sorted(entry["nombre"] for entry in document["entradas"])
+        url = f"https://localhost:{port}"
+        flask.until(lambda: web.get(url + TARGET))
+        # Each answer ends its connection, and one client that is held in its handshake holds up this whole server: so it
+        # can't be asked as load.ManyFolders does.
+        yield Peer(
+            EXERCISE, lambda path: url + target(path), {flask.pid: "Flask", mserv1.pid: "mserv1.py"},
+            lambda body: json.loads(body)["archivos"], protocols=(load.HTTP_1,), is_asked_for_many=False)

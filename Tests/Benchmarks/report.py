@@ -1,4 +1,4 @@
-"""The report: what was measured, as Markdown."""
+"""The report: what was measured, as Markdown, and its chart."""
 
 import os
 import re
@@ -6,29 +6,71 @@ import statistics
 import subprocess
 import time
 
+import chart
+import load
 import peers
 import startup
+import streams as streams_
 import tickets
+import trees
+
+# What the virtual environment's packages are called in the report.
+PACKAGES = {"Flask": "flask", "grpcio": "grpcio", "copyparty": "copyparty", "Celery": "celery", "gunicorn": "gunicorn"}
 
 
 class Report:
     """Lines of Markdown, a section a method."""
 
-    def __init__(self, command, python):
+    def __init__(self, command, python, binaries):
         with open("/proc/cpuinfo") as file:
             processor = re.search(r"model name\s*: (.*)", file.read())
+        with open("/proc/meminfo") as file:
+            memory = int(re.search(r"MemTotal:\s+(\d+)", file.read())[1]) / 2**20
+        with open("/etc/os-release") as file:
+            system = re.search(r'PRETTY_NAME="(.*)"', file.read())
         commit = _said("git", "-C", peers.REPOSITORY, "describe", "--always", "--dirty")
+        if os.path.realpath(binaries) != os.path.realpath(f"{peers.REPOSITORY}/.build/release"):
+            commit = f"{commit or 'unknown'} (with binaries built elsewhere)"
         self.lines = [
             "# Benchmarks", "",
-            f"{time.strftime('%Y-%m-%d %H:%M')}, commit {commit or 'unknown'}, `{command}`", "",
-            f"{os.cpu_count()} cores of {processor[1] if processor else 'an unknown processor'}, Linux "
-            f"{os.uname().release}, {_said('nginx', '-v')}, {_said('h2load', '--version')}, {_said(python, '-V')}"]
+            f"`{command}`, {time.strftime('%Y-%m-%d %H:%M')}, commit {commit or 'unknown'}.", "",
+            f"{os.cpu_count()} cores of {processor[1] if processor else 'an unknown processor'}, {memory:.0f} GiB, "
+            f"{system[1] if system else 'an unknown system'}, Linux {os.uname().release}; "
+            f"{', '.join(_versions(python))}."]
+        self.chart = ""  # SVG.
 
-    def rounds(self, rounds, seconds):
+    def load(self, rows, rounds, before):
+        """How the rounds were, and what else the machine did meanwhile."""
+        others = sorted(run.others for row in rows for run in row.runs)
         self.lines += [
-            "", f"Medians of {rounds} rounds of about {seconds} s a row; in each round all rows in turn. The load "
-            "generator (h2load, HTTP/1.1, one thread) is on the same cores. Ours is as shipped, with its access log; "
-            "the peers' nginx has the same TLS, workers and kept connections, without a log."]
+            "", f"Medians of {rounds} rounds; in each round all rows in turn, {min(row.seconds for row in rows)} to "
+            f"{max(row.seconds for row in rows)} s a row. Something else on the machine used "
+            f"{statistics.median(others):.2f} cores meanwhile (median; {others[int(len(others) * 0.9)]:.2f} or less in "
+            f"9 of 10 runs, {others[-1]:.2f} at most); load average before: {before:.2f}."]
+
+    def method(self):
+        self.lines += [
+            "", "## How it is measured", "",
+            "- Everything is on one machine and loopback, the load generator (h2load, one thread) among it. The peers "
+            "are all up at the same time, and are asked one after the other, round by round, so that noise meets all "
+            "alike. A ratio is the median of the rounds' ratios.",
+            "- Ours is as `make run` starts it, with its access log; the peers write none. All have the same "
+            "certificate (P-256), connections are kept, nothing is compressed. The exercise closes each connection, so "
+            "it pays a handshake a request.",
+            f"- The trees are {'in memory (tmpfs)' if trees.place() == '/dev/shm' else 'on a disk, read before'}: "
+            "what is measured is the servers, not a disk.",
+            "- The folder: 100 files with size and time, half of the names with accents. All answer sizes and times, "
+            "but the exercise (names only). The C responder and the static file give the bytes of ours. Envoy answers "
+            "the gRPC message as it is: a column each, names in base64, no object an entry.",
+            "- One hot folder: all clients ask for the same. Ours answers identical requests that wait at the same time "
+            "by one call, which starts after they came in; nothing is cached.",
+            "- 1,000 different folders: each client asks for all of them in an order of its own. It is a process of "
+            "h2load of its own: within one, all clients would ask for the same folder at the same time.",
+            "- CPU a request: what all of the server's processes used, by the kernel's clock, divided by the requests.",
+            "- *spread* is (greatest - least) / median of req/s over the rounds; *others* the cores that neither the "
+            "server nor the load generator used: above 0.2 trust the CPU first, then the ratios.", "",
+            "Repeat it: `make bench` prints this for your machine, `make bench REPORT=docs/benchmarks.md` writes this "
+            "page and its chart, `make bench-quick` judges the goals in under 3 minutes."]
 
     def text(self):
         return "\n".join([*self.lines, ""])
@@ -38,52 +80,75 @@ class Report:
         self.lines += ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1)]
         self.lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
 
-    def goals(self, rows, idle, starts):
-        """`rows` of load.Row; `idle` as memory() takes it; `starts` {service: ascending ms}."""
+    def goals(self, goals):
+        start = len(self.lines)
+        self._table(
+            "Goals",
+            "100 entries, HTTPS, HTTP/1.1, 32 clients, unless said. In brackets the least and the greatest round.",
+            ("goal", "measured", "result", "beyond"), [goal.row() for goal in goals])
+        return "\n".join(self.lines[start:]).strip()
 
-        def ratios(peer, clients, value):
-            # Round by round: what disturbs a round disturbs both.
-            mine, other = (
-                next(row.runs for row in rows if name in row.peer.name and row.clients == clients)
-                for name in ("Pasarela", peer))
-            return sorted(value(one) / value(two) for one, two in zip(mine, other))
-
-        line, ratio = _goal, lambda value: f"{value:.2f} ×"
-        total = sum(pss for _, name, pss, _ in idle if name in startup.SERVICES) / 2**20
-        self._table("Goals", "", ("goal", "measured", "result"), [
-            line("at 32 clients at least 10 × Flask's rate",
-                 ratios("Flask", 32, lambda run: run.rate), ratio, lambda value: value >= 10),
-            line("at 32 clients at least 0.8 × nginx autoindex's rate",
-                 ratios("autoindex", 32, lambda run: run.rate), ratio, lambda value: value >= 0.8),
-            line("at 1 client p50 at most 2 × nginx autoindex's",
-                 ratios("autoindex", 1, lambda run: run.p50), ratio, lambda value: value <= 2),
-            line("idle PSS of the three services together under 60 MiB",
-                 [total], lambda value: f"{value:.1f} MiB", lambda value: value < 60),
-            *(line(f"{service} ready within 200 ms of its start", times,
-                   lambda value: f"{value:.0f} ms", lambda value: value < 200)
-              for service, times in starts.items())])
+    def picture(self, rows, many, path):
+        """The chart; `path` is the link's, from the report."""
+        shown = [row for row in rows if row.protocol == load.HTTP_1 and row.clients == 32]
+        cpu = {row.peer.name: _median(row, "cpu_sum") for row in shown}
+        self.chart = chart.svg([
+            ("One hot folder: requests a second", {row.peer.name: _median(row, "rate") for row in shown}, None),
+            ("1,000 different folders: requests a second", {row.peer.name: _median(row, "rate") for row in many}, None),
+            ("One hot folder: CPU µs a request (long bars are cut)", cpu, cpu[peers.AUTOINDEX] * 4)], peers.OURS)
+        if path:
+            self.lines += ["", f"![Requests a second and CPU a request, by peer]({path})"]
 
     def requests(self, rows):
+        """One hot folder, a table a protocol."""
+        for protocol in dict.fromkeys(row.protocol for row in rows):
+            self._rates(f"One hot folder, {protocol}", [row for row in rows if row.protocol == protocol])
+
+    def many(self, rows):
+        self._rates("1,000 different folders, HTTP/1.1", rows)
+
+    def _rates(self, title, rows):
+        reference = {row.clients: row for row in rows if row.peer.name == peers.AUTOINDEX}
         cells = []
         for row in rows:
-            median = lambda value: statistics.median(map(value, row.runs))
-            rates = sorted(run.rate for run in row.runs)
-            cpu = {name: median(lambda run: run.cpu[name]) for name in row.runs[0].cpu}
+            other = reference[row.clients]
+            cpu = {name: statistics.median(run.cpu[name] for run in row.runs) for name in row.runs[0].cpu}
             parts = " + ".join(f"{value:.0f} {name}" for name, value in cpu.items() if value >= 0.5)
             cells.append((
-                row.peer.name, row.clients, f"{median(lambda run: run.rate):,.0f}",
-                f"{median(lambda run: run.p50):.2f}", f"{median(lambda run: run.p99):.2f}",
-                f"{sum(cpu.values()):.0f}", parts, f"{len(row.peer.body):,}",
-                f"{(rates[-1] - rates[0]) / statistics.median(rates):.0%}",
-                f"{median(lambda run: run.others):.2f}", sum(run.failed for run in row.runs)))
+                row.peer.name, row.clients, f"{_median(row, 'rate'):,.0f}", f"{_ratio(row, other, 'rate'):.2f}",
+                f"{_median(row, 'p50'):.2f}", f"{_median(row, 'p99'):.2f}", f"{_median(row, 'cpu_sum'):.0f}",
+                f"{_ratio(row, other, 'cpu_sum'):.2f}", parts, f"{row.peer.size:,}",
+                f"{_spread([run.rate for run in row.runs]):.0%}", f"{_median(row, 'others'):.2f}", row.failed))
         self._table(
-            "100 entries over HTTPS",
-            "*spread*: of req/s, (greatest - least) / median. *others*: cores that something else on the machine used "
-            "(above 0.2 trust the CPU first, then the ratios). The C responder and the static file give the bytes of "
-            "ours. The exercise closes each connection, so it pays a handshake a request; it answers names only, all "
-            "others sizes and times, too.",
-            ("peer", "clients", "req/s", "p50 ms", "p99 ms", "CPU µs a request", "of which", "bytes", "spread",
-             "others", "failed"), cells)
+            title, "",
+            ("peer", "clients", "req/s", "of autoindex's", "p50 ms", "p99 ms", "CPU µs a request", "of autoindex's",
+             "of which", "bytes", "spread", "others", "failed"), cells)
+
+    def streams(self, streams):
+        for entries in dict.fromkeys(stream.entries for stream in streams):
+            shown = [stream for stream in streams if stream.entries == entries]
+            reference = next(stream for stream in shown if stream.peer.name == peers.AUTOINDEX)
+            cells = []
+            for stream in shown:
+                name = "Pasarela, NDJSON" if stream.peer.name == peers.OURS else stream.peer.name
+                if stream.refused:
+                    cells.append((name, f"not there (status {stream.refused})", *[""] * 7))
+                    continue
+                ratio = statistics.median(one / other for one, other in zip(stream.total, reference.total))
+                cpu = {part: statistics.median(run[part] for run in stream.cpu) for part in stream.cpu[0]}
+                used = sum(cpu.values())
+                cells.append((
+                    name, f"{statistics.median(stream.first):,.1f}", f"{statistics.median(stream.total):,.0f}",
+                    f"{ratio:.2f}", f"{_spread(stream.total):.0%}", f"{stream.size:,}", f"{used:.3f}",
+                    " + ".join(f"{value:.3f} {part}" for part, value in cpu.items() if value >= 0.0005),
+                    " + ".join(f"{size / 2**20:.1f} {part}" for part, size in stream.growth.items() if size >= 50_000)
+                    or "0"))
+            self._table(
+                f"{entries:,} entries in one answer",
+                "HTTP/1.1, one client (curl). *Memory*: PSS at its highest while the first of such answers was sent, "
+                f"above what it was before, looked at every {streams_.SAMPLE_SECONDS * 1000:.0f} ms.",
+                ("peer", "first byte ms", "total ms", "of autoindex's", "spread", "bytes", "CPU s", "of which",
+                 "memory MiB"), cells)
 
     def memory(self, idle, loaded):
         """Both: (peer, process, PSS, RSS) of each process; `idle` of ours alone."""
@@ -98,8 +163,9 @@ class Report:
             cells.append((f"peer: {name}", "", "", mib(pss), mib(rss)))
         self._table(
             "Memory, MiB",
-            "PSS counts a page that n processes map as 1/n in each. Idle: a second after the start, nothing asked but "
-            "/salud/listo.",
+            "PSS counts a page that n processes map as 1/n in each; ours have copies of their libraries, so that nobody "
+            "else shares them. Idle: a second after the start, nothing asked but /salud/listo. The load: all of the rounds "
+            "above, before a folder was answered as a whole.",
             ("process", "PSS idle", "RSS idle", "PSS after the load", "RSS after the load"), cells)
 
     def starts(self, starts):
@@ -187,12 +253,6 @@ class Report:
             "Tickets: a request when all is well", "",
             ("the gateway has", "clients", "req/s", "p50 ms", "p99 ms", "gateway's CPU µs", "its spread"), cells)
 
-    def note_on_shared_pages(self, others):
-        """`others`: processes of somebody else that share the Swift libraries with ours."""
-        if others:
-            self.lines += [
-                "", f"While this ran, {others} other processes mapped the Swift libraries, too: PSS is too low."]
-
 
 def _goal(goal, values, shown, is_good):
     """`values` ascending; their median is held against the goal."""
@@ -205,10 +265,32 @@ def _spread(values):
     return (max(values) - min(values)) / statistics.median(values)
 
 
+def _median(row, name):
+    return statistics.median(getattr(run, name) for run in row.runs)
+
+
+def _ratio(row, other, name):
+    """Round by round: what disturbs a round disturbs both."""
+    return statistics.median(getattr(one, name) / getattr(two, name) for one, two in zip(row.runs, other.runs))
+
+
+def _versions(python):
+    yield _said("nginx", "-v")
+    yield _said("h2load", "--version")
+    yield "libfcgi " + _said("dpkg-query", "-W", "-f", "${Version}", "libfcgi-dev")
+    yield "Python " + _said(python, "-V").removeprefix("Python ")
+    folder = os.path.dirname(python)
+    yield "Caddy " + _said(f"{folder}/caddy", "version").split(" ")[0].removeprefix("v")
+    yield "Envoy " + (re.search(r"/(\d+\.\d+\.\d+)/", _said(f"{folder}/envoy", "--version")) or ["", "unknown"])[1]
+    asked = f"import importlib.metadata as m; print(*map(m.version, {list(PACKAGES.values())!r}))"
+    for name, version in zip(PACKAGES, _said(python, "-c", asked).split()):
+        yield f"{name} {version}"
+
+
 def _said(*command):
     """The one line that a command tells of itself."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except OSError:
         return ""
-    return (done.stdout + done.stderr).strip().removeprefix("nginx version: ").split("\n")[0]
+    return (done.stdout + done.stderr).strip().removeprefix("nginx version: ").split("\n")[0].strip()

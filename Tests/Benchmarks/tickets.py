@@ -266,19 +266,26 @@ def _well(figures, alone, broker, rounds, seconds, quiet):
 
     for stack in (alone, broker):
         stack.wait()
-    rows = [load.Row(peers.Peer(name, url, members(stack)), clients) for clients in (1, 32) for name, url, stack in (
+    asked = (
         ("no ticket possible (encolar=no)", f"{alone.url}{TARGET}&encolar=no", alone),
         ("tickets, SQLite alone", alone.url + TARGET, alone),
-        ("tickets, with a broker", broker.url + TARGET, broker))]
+        ("tickets, with a broker", broker.url + TARGET, broker))
+    rows = [load.Row(_asked(name, url, members(stack)), clients, seconds=seconds)
+            for clients in (1, 32) for name, url, stack in asked]
     for row in rows:
         row.warm_up()
     before = _state(alone), _state(broker)
     for _ in range(rounds):
         for row in rows:
             quiet.wait()
-            row.measure(seconds)
+            row.measure()
     figures.well = rows
     figures.is_store_untouched = before == (_state(alone), _state(broker))
+
+
+def _asked(name, url, members):
+    """A peer of which only this URL is asked."""
+    return peers.Peer(name, lambda _: url, members, names=None)
 
 
 def _state(stack):

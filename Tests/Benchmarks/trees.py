@@ -2,12 +2,25 @@
 
 import os
 import random
+import tempfile
 
 WORDS = """informe camión factura presupuesto contrato reunión año niño diseño página música fotografía canción recibo
 nómina cliente proveedor almacén envío catálogo resumen análisis médico jardín corazón producción estación versión
 copia borrador report invoice budget meeting photo holiday summer project proposal draft backup archive server design
 review schedule payment manual guide chapter notes mountain river travel kitchen video sketch sample figure""".split()
 EXTENSIONS = ("pdf", "pdf", "jpg", "jpg", "png", "txt", "docx", "xlsx", "mp3", "zip", "csv")
+
+
+def place():
+    """Where trees are made: in memory if there is room for a million files, 1 KiB each or so; a disk takes minutes."""
+    memory = "/dev/shm"
+    if os.path.ismount(memory) and os.access(memory, os.W_OK):
+        at = os.statvfs(memory)
+        with open("/proc/meminfo") as file:
+            available = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable:")) * 1024
+        if at.f_favail > 1_500_000 and min(available, at.f_bavail * at.f_frsize) > 4 << 30:
+            return memory
+    return tempfile.gettempdir()
 
 
 def flat(path, count, seed=1):
@@ -20,6 +33,14 @@ def flat(path, count, seed=1):
             file.truncate(int(2 ** dice.uniform(0, 28)))  # A hole: takes no room.
         time = dice.randrange(10**18, 1_760_000_000 * 10**9)
         os.utime(name, ns=(time, time))
+
+
+def many(path, folders, count):
+    """Folders f0000, f0001… of `count` files each; their paths beneath that of the tree."""
+    names = [f"f{number:04}" for number in range(folders)]
+    for number, name in enumerate(names):
+        flat(os.path.join(path, name), count, seed=number)
+    return names
 
 
 def nested(path, files, folders, seed=1):

@@ -5,6 +5,7 @@
 Run inside only, in a boot of its own: it installs into the machine that it runs on.
 """
 
+import collections
 import json
 import re
 import shutil
@@ -141,6 +142,37 @@ def test_addresses_that_are_denied_are_told_so_in_the_contracts_form(site_lines)
     status, headers, body = served(status=403)
     assert json.loads(body)["codigo"] == "sin_permiso" and headers["Content-Type"].startswith("application/problem+json")
     assert answers(target="/icono.svg", headers={"Accept": "text/html"})[0] == 403
+
+
+def statuses(address):
+    """{status: how many} of many requests from an address of this machine, one after the other."""
+    done = command("curl", "-sk", "--interface", address, "-o", "/dev/null", "-w", "%{http_code}\n",
+                   f"https://{address}:5000/salud#[1-1500]")
+    return collections.Counter(done.stdout.split())
+
+
+def test_whom_the_limits_are_not_for_is_the_operators_and_outlives_an_upgrade():
+    exempt, address = SETTINGS / "exempt.conf", "192.0.2.9"
+    before = exempt.read_text()
+    assert not [line for line in before.splitlines() if not line.startswith("#")]
+    command("ip", "address", "add", f"{address}/32", "dev", "lo")
+    try:
+        found = statuses(address)
+        assert found["200"] > 400 and set(found) == {"200", "429"}, found
+        assert statuses("127.0.0.1") == {"200": 1500}
+        exempt.write_text("192.0.2.0/24 1;\n")
+        upgrade()
+        assert exempt.read_text() == "192.0.2.0/24 1;\n"
+        assert statuses(address) == {"200": 1500}
+        # One that was taken away is there again, as it is the first time.
+        exempt.unlink()
+        install("install")
+        assert exempt.read_text() == before and exempt.stat().st_mode & 0o777 == 0o644
+    finally:
+        exempt.write_text(before)
+        command("ip", "address", "del", f"{address}/32", "dev", "lo")
+        reload_nginx()
+    served()
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])

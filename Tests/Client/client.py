@@ -44,8 +44,7 @@ class Answer:
     def json(self):
         """The body, which must be strict JSON: UTF-8, no key twice, no null, no NaN."""
         assert self.kind in ("application/json", "application/problem+json"), self.headers
-        text = self.body.decode("utf-8")
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
+        return strict_json(self.body)
 
     def html(self):
         assert self.kind == "text/html", self.headers
@@ -61,6 +60,10 @@ class Answer:
         match = re.fullmatch(r'<(/[\x21-\x7e]*)>; rel="next"', link)
         assert match, link
         return match[1].encode()
+
+
+def strict_json(raw):
+    return json.loads(raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse)
 
 
 def _object(pairs):

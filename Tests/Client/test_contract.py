@@ -156,7 +156,7 @@ PARAMETERS = [
       for name, value in [("ext", "pdf"), ("patron", "*"), ("modo", "palabras"), ("exacto", "true"),
                           ("recursivo", "true"), ("tamano_min", "1"),
                           ("modificado_desde", "2026-01-01"), ("nada", "")]],
-    *[bad(f"`orden` {value}: not implemented, hence refused", f"{L}?orden={value}", "orden")
+    *[bad(f"`orden` {value}: not implemented, or of streams, hence refused", f"{L}?orden={value}", "orden")
       for value in ("tamano", "modificado", "ninguno", "relevancia", "-tamano", "Natural", "--natural",
                     "natural-", "-", "natural,nombre", "natural%00", "+natural")],
     bad("`orden` relevancia does not exist yet", S + "?q=a&orden=relevancia", "orden"),
@@ -179,7 +179,7 @@ PARAMETERS = [
     *[bad(f"`total` {value}: exacto, no, auto", f"{L}?total={value}", "total")
       for value in ("si", "true", "EXACTO", "exacto,no")],
     *[bad(f"a bad `formato` is a 400 ({value})", f"{L}?formato={value}", "formato")
-      for value in ("ndjson", "texto", "xml", "JSON", "text/html", "json,html")],
+      for value in ("ndjson,texto", "text", "xml", "JSON", "text/html", "json,html")],
     bad("a bad `formato` is a 400, whatever Accept", L + "?formato=xml", "formato",
         headers={"Accept": "image/png"}),
     *[bad(f"a repeated parameter: 400 that names it ({name})", f"{path}?{one}&{two}", name,
@@ -431,7 +431,7 @@ NEGOTIATION = [
         "application/json, text/html", "text/html, application/json", "*/*;q=0.1, text/html;q=0",
         "application/json;q=0.9, text/html;q=0.8", "image/png, application/json;q=0.1",
         "application/json ; q=1.000 , text/html;q=0.999", "application/json;q=0.001",
-        "application/x-ndjson, application/json;q=0.1", "text/*;q=0.5, application/json",
+        "application/xml, application/json;q=0.1", "text/*;q=0.5, application/json",
         "@@@", "json", "/", "text/html;q=x,,;", "a/b/c")],
     *[negotiated(accept, HTML) for accept in (
         "text/html", BROWSER, "text/*", "Text/HTML", "application/json;q=0.5, text/html",
@@ -439,7 +439,7 @@ NEGOTIATION = [
         "text/html;q=0.1, image/png", "application/*;q=0.2, text/*;q=0.3",
         "text/html , application/json;q=0.99")],
     *[negotiated(accept, 406) for accept in (
-        "image/png", "application/x-ndjson", "text/plain", "application/json;q=0", "*/*;q=0",
+        "image/png", "application/ndjson", "text/csv", "application/json;q=0", "*/*;q=0",
         "text/html;q=0, application/json;q=0", "application/xml, image/*", "application/problem+json")],
     Row("`formato` wins over Accept (json)", C + "&formato=json", headers={"Accept": BROWSER},
         also=kind(JSON)),
@@ -469,7 +469,7 @@ CODES = ["parametro_desconocido", "parametro_repetido", "valor_invalido", "curso
          "metodo_no_permitido", "no_aceptable", "error_interno", "servicio_ausente", "sobrecarga",
          "plazo_vencido", "peticion_invalida", "cuerpo_demasiado_grande", "uri_demasiado_larga",
          "cabeceras_demasiado_grandes", "precondicion_fallida", "no_implementado",
-         "version_http_no_admitida"]
+         "version_http_no_admitida", "demasiadas_solicitudes"]
 ROWS = ROUTES + METHODS + PARAMETERS + RUTAS + SEARCHES + PAGES + NEGOTIATION
 
 

@@ -66,6 +66,15 @@ final class RunningResponder {
         }
     }
 
+    /// Whether so many are left, soon: a peer sees its connection's end a moment before the number is free.
+    func settles(atOpenSockets count: Int) throws -> Bool {
+        for _ in 0..<5_000 {
+            if try openSockets() == count { return true }
+            usleep(1_000)
+        }
+        return false
+    }
+
     /// Threads of this process with the responder's name.
     func threads() throws -> Int {
         try Self.names(in: "/proc/self/task").count { task in

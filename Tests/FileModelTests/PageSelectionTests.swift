@@ -104,4 +104,90 @@ import Testing
             #expect(seen == Self.sorted(places, in: order))
         }
     }
+
+    private static func sort(
+        _ places: [ListPosition], after: ListPosition?, in order: ListOrder,
+        within budget: SortBudget, isCancelled: @escaping () -> Bool = { false }
+    ) throws(EntrySorter.Failure) -> [ListPosition] {
+        var sorter = EntrySorter(order, after: after, within: budget, isCancelled: isCancelled)
+        for place in places {
+            let offered: Result<Void, EntrySorter.Failure> =
+                place.name.withUnsafeBufferPointer { name in
+                    place.folder.withUnsafeBufferPointer { folder in
+                        Result { () throws(EntrySorter.Failure) in
+                            try sorter.offer(
+                                name: name, folder: folder,
+                                kind: place.isDirectory ? .directory : .file)
+                        }
+                    }
+                }
+            try offered.get()
+        }
+        var all: [ListPosition] = []
+        try sorter.finish { entry in
+            #expect(entry.name.baseAddress?[entry.name.count] == 0, "a NUL stands behind the name")
+            all.append(
+                ListPosition(
+                    name: Array(entry.name), folder: Array(entry.folder),
+                    isDirectory: entry.kind == .directory))
+            return true
+        }
+        return all
+    }
+
+    @Test func `a whole list is what sorting everything gives, and its memory is given back`()
+        throws
+    {
+        var random = SeededGenerator(announcedFor: "a whole list is what sorting gives")
+        let budget = SortBudget(bytesMax: 64 << 20)
+        for _ in 0..<100 {
+            let places = Self.places(&random, upTo: random.oneIn(4) ? 3_000 : 40)
+            let order = Self.order(&random)
+            let after = random.pick([
+                nil, places.randomElement(using: &random), Self.place(&random),
+            ])
+            let key = after?.key(in: order)
+            let behind = Self.sorted(places, in: order).filter { place in
+                key?.lexicographicallyPrecedes(place.key(in: order)) ?? true
+            }
+            try #require(
+                try Self.sort(places, after: after, in: order, within: budget) == behind)
+            try #require(budget.bytesTaken == 0)
+        }
+    }
+
+    @Test func `sorting ends where its memory does, or who asked has gone`() throws {
+        let places = (0..<100_000).map { number in
+            ListPosition(name: Array("\(number)".utf8), isDirectory: false)
+        }
+        let budget = SortBudget(bytesMax: 1 << 20)
+        #expect(throws: EntrySorter.Failure.tooMuch) {
+            try Self.sort(places, after: nil, in: ListOrder(.natural), within: budget)
+        }
+        #expect(budget.bytesTaken == 0)
+        // Others have half of it.
+        let large = SortBudget(bytesMax: 16 << 20)
+        var other = EntrySorter(
+            ListOrder(.natural), after: nil, within: large, isCancelled: { false })
+        try places.forEach { place in
+            try place.name.withUnsafeBufferPointer { name in
+                try other.offer(
+                    name: name, folder: UnsafeBufferPointer(start: nil, count: 0), kind: nil)
+            }
+        }
+        #expect(throws: EntrySorter.Failure.busy) {
+            try Self.sort(places, after: nil, in: ListOrder(.natural), within: large)
+        }
+        var looks = 0
+        #expect(throws: EntrySorter.Failure.cancelled) {
+            try Self.sort(
+                places, after: nil, in: ListOrder(.name), within: SortBudget(bytesMax: 64 << 20)
+            ) {
+                looks += 1
+                // After the last entry was offered: within the sorting.
+                return looks > 40
+            }
+        }
+        try other.finish { _ in false }
+    }
 }

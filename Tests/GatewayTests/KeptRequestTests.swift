@@ -14,7 +14,7 @@ import TestSupport
             let pages: [ListRequest.Page] = [.home, .list, .search]
             let request = ListRequest(
                 page: try #require(pages.randomElement(using: &random)), query: query,
-                form: try #require(Representation.allCases.randomElement(using: &random)),
+                form: try #require(Representation.ofDocuments.randomElement(using: &random)),
                 language: try #require(Language.allCases.randomElement(using: &random)))
             let identity = RequestIdentity(
                 id: "a", uuid: "b", traceparent: Bool.random(using: &random) ? "00-x" : nil)

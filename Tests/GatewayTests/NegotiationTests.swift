@@ -21,6 +21,20 @@ import Testing
             ("text/html;q=", .json), (";q=1", .json), ("text/ html", .json),
         ] as [(String?, Representation?)])
     func `the form is the one that Accept prefers`(header: String?, form: Representation?) {
+        #expect(Representation(accept: header, among: Representation.ofDocuments) == form)
+        // A list has two forms more; who asks for the others gets them all the same.
+        #expect(form == nil || Representation(accept: header) == form)
+    }
+
+    @Test(
+        arguments: [
+            ("application/x-ndjson", .ndjson), ("text/plain", .text), ("text/*", .html),
+            ("application/*", .json), ("text/html;q=0.2, text/*;q=0.5", .text),
+            ("application/json;q=0.1, application/*", .ndjson),
+            ("application/x-ndjson;q=0.5, text/plain;q=0.5", .ndjson),
+            ("text/plain, application/json;q=0.9", .text),
+        ] as [(String, Representation)])
+    func `a list comes line by line for who asks for that`(header: String, form: Representation) {
         #expect(Representation(accept: header) == form)
     }
 

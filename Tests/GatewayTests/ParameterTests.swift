@@ -88,6 +88,40 @@ private func problem(_ query: String, _ endpoint: ListParameters.Endpoint) -> Pr
         #expect(problem?.column == column)
     }
 
+    @Test(
+        arguments: [
+            ("", true, .unsorted), ("orden=ninguno", true, .unsorted), ("limite=5", false, nil),
+            ("orden=natural", true, .sorted(after: nil)),
+            ("orden=-nombre", true, .sorted(after: nil)),
+            ("directorios_primero=true", true, .sorted(after: nil)),
+            ("directorios_primero=false&orden=ninguno", true, .unsorted),
+        ] as [(String, Bool, StreamOrder?)])
+    func `a list that comes line by line is whole, and has an order where one is asked for`(
+        query: String, isWhole: Bool, order: StreamOrder?
+    ) throws {
+        for form in [Representation.ndjson, .text] {
+            let parameters = try ListParameters(Array(query.utf8), of: .list, as: form)
+            #expect(parameters.isWhole == isWhole)
+            if let order { #expect(parameters.streamOrder(after: nil) == order) }
+            #expect(try !ListParameters(Array("tipo=otro".utf8), of: .list).isWhole)
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("orden=ninguno&limite=5", Representation.ndjson), ("cursor=x&orden=ninguno", .text),
+            ("orden=ninguno&directorios_primero=true", .ndjson), ("orden=-ninguno", .text),
+            ("orden=ninguno", .json), ("orden=ninguno", .html),
+        ])
+    func `no order goes with nothing that needs one`(query: String, form: Representation) {
+        #expect {
+            _ = try ListParameters(Array(query.utf8), of: .list, as: form)
+        } throws: { error in
+            let problem = error as? Problem
+            return problem?.code == .invalidValue && problem?.parameter == "orden"
+        }
+    }
+
     @Test func `a query becomes values`() throws {
         let query =
             "ruta=/a//b/&limite=7&orden=-nombre&directorios_primero=true&tipo=enlace&ocultos=true"

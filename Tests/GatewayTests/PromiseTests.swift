@@ -13,7 +13,7 @@ import Threads
                 right.add(1, ordering: .relaxed)
             }
             let keep: @Sendable () -> Void = { promise.keep(round) }
-            concurrently([take, take, take, take, keep, take, take, take])
+            concurrently((0..<8).map { $0 == 4 ? keep : take })
             take()
             #expect(right.load(ordering: .relaxed) == 8)
         }

@@ -1,3 +1,5 @@
+import Glibc
+import RPC
 import Synchronization
 import TestSupport
 import Testing
@@ -149,5 +151,71 @@ import Threads
             ])
         #expect(refused.update(waking: .none) { $0 } == passengers - 2)
         #expect(served.load(ordering: .relaxed) == 4)
+    }
+
+    /// Clients that the test sends away.
+    private final class Clients: Sendable {
+        private let farewells = Mutex<[Int: @Sendable () -> Void]>([:])
+
+        func farewell(_ client: Int) -> SharedFlights<Int, Cargo>.Farewell {
+            { action in self.farewells.withLock { $0[client] = action } }
+        }
+
+        func send(away client: Int) {
+            let action = farewells.withLock { $0[client] }
+            action?()
+        }
+
+        func areThere(_ count: Int) -> Bool { farewells.withLock { $0.count >= count } }
+    }
+
+    @Test func `a flight ends when the last aboard has left, and not before`() throws {
+        let flights = flights()
+        let clients = Clients()
+        let isAloft = Monitor(false)
+        let left = Atomic(0)
+        let cancelled = Monitor(false)
+        // Waits until it is cancelled.
+        let fly: @Sendable (RPCCancellation) -> Cargo = { cancellation in
+            isAloft.update(waking: .all) { $0 = true }
+            while !cancellation.isCancelled { sched_yield() }
+            cancelled.update(waking: .all) { $0 = true }
+            return Cargo(departed: 0, key: 0, isFinal: false)
+        }
+        let all: [@Sendable () -> Void] = [
+            { @Sendable in _ = flights.cargo(for: 0, whenGone: clients.farewell(0), fly) },
+            { @Sendable in
+                let up: Bool? = isAloft.wait { $0 ? true : nil }
+                #expect(up == true)
+                // The next flight: both are aboard of that one, which leaves when the first is cancelled.
+                concurrently(
+                    [1, 2].map { number in
+                        { @Sendable in
+                            if flights.cargo(for: 0, whenGone: clients.farewell(number), fly) == nil
+                            {
+                                left.add(1, ordering: .relaxed)
+                            }
+                        }
+                    } + [
+                        { @Sendable in
+                            while !clients.areThere(3) { sched_yield() }
+                            clients.send(away: 0)
+                            let first: Bool? = cancelled.wait { $0 ? true : nil }
+                            #expect(first == true)
+                            cancelled.update(waking: .none) { $0 = false }
+                            clients.send(away: 1)
+                            let early: Bool? = cancelled.wait(
+                                until: MonotonicClock.now + 50_000_000
+                            ) { $0 ? true : nil }
+                            #expect(early == nil)
+                            clients.send(away: 2)
+                        }
+                    ])
+            },
+        ]
+        concurrently(all)
+        #expect(cancelled.update(waking: .none) { $0 })
+        // Of the two one was the pilot, who comes back with what there is.
+        #expect(left.load(ordering: .relaxed) <= 1)
     }
 }

@@ -4,9 +4,20 @@ import RootedFiles
 import TestSupport
 import Testing
 
+/// The code of the error that it ends with.
+private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
+    do throws(FileError) {
+        try body()
+        return nil
+    } catch {
+        return error.code
+    }
+}
+
 @Suite struct FolderListerTests {
     private let tree: TemporaryFolder
     private let lister: FolderLister
+    private static let budget = SortBudget(bytesMax: 16 << 20)
 
     init() throws {
         tree = try TemporaryFolder()
@@ -157,7 +168,9 @@ import Testing
         let (page, notices) = try withoutPrivileges { [lister] in
             (
                 try lister.page(query, PageRequest(limit: 10, after: nil)),
-                try lister.stream(query) { _ in true }
+                try lister.stream(query, in: .unsorted, within: SortBudget(bytesMax: 0)) { _, _ in
+                    true
+                }
             )
         }
         #expect(Self.names(page.entries) == ["a", "b"])
@@ -174,7 +187,9 @@ import Testing
         try tree.file(".hidden").folder("folder")
         var pieces: [Int] = []
         var names: Set<String> = []
-        let notices = try lister.stream(try query(kinds: EntryKinds(.file))) { piece in
+        let notices = try lister.stream(
+            try query(kinds: EntryKinds(.file)), in: .unsorted, within: Self.budget
+        ) { piece, _ in
             pieces.append(piece.count)
             names.formUnion(Self.names(piece))
             return true
@@ -183,7 +198,7 @@ import Testing
         #expect(pieces == [FolderLister.pieceCount, FolderLister.pieceCount, 3])
         #expect(names == Set((0..<count).map { "f\($0)" }))
         pieces = []
-        _ = try lister.stream(try query()) { piece in
+        _ = try lister.stream(try query(), in: .unsorted, within: Self.budget) { piece, _ in
             pieces.append(piece.count)
             return false
         }
@@ -193,10 +208,84 @@ import Testing
     @Test func `the stream of a file is that one entry`() throws {
         try tree.file("x", holding: "12")
         var pieces: [[String]] = []
-        let notices = try lister.stream(try query("x")) { piece in
+        for order in [StreamOrder.unsorted, .sorted(after: nil)] {
+            pieces = []
+            let notices = try lister.stream(try query("x"), in: order, within: Self.budget) {
+                piece, isOfOneEntry in
+                #expect(isOfOneEntry)
+                pieces.append(Self.names(piece))
+                return true
+            }
+            #expect(pieces == [["x"]] && notices.isEmpty)
+        }
+        pieces = []
+        let last = ListPosition(name: [0x78], isDirectory: false)
+        _ = try lister.stream(try query("x"), in: .sorted(after: last), within: Self.budget) {
+            piece, _ in
             pieces.append(Self.names(piece))
             return true
         }
-        #expect(pieces == [["x"]] && notices.isEmpty)
+        #expect(pieces.isEmpty)
+    }
+
+    @Test(arguments: [
+        ListOrder(.natural), ListOrder(.name, descending: true, directoriesFirst: true),
+    ])
+    func `a stream in order is what the pages give`(order: ListOrder) throws {
+        let count = FolderLister.pieceCount + 20
+        for index in 0..<count { try tree.file("f\(index)") }
+        try tree.folder("folder").file("Ñu").file("nu").link("l", to: "f1")
+        let query = try query("", order)
+        let first = try lister.page(query, PageRequest(limit: 700, after: nil))
+        let all = Self.names(first.entries)
+        for after in [nil, 0, 500] {
+            let place = after.map { index in
+                ListPosition(
+                    name: Array(all[index].utf8), isDirectory: all[index] == "folder")
+            }
+            var names: [String] = []
+            let notices = try lister.stream(
+                query, in: .sorted(after: place), within: Self.budget
+            ) { piece, isOfOneEntry in
+                #expect(!isOfOneEntry)
+                names += Self.names(piece)
+                return true
+            }
+            #expect(notices.isEmpty)
+            #expect(names == Array(all[(after.map { $0 + 1 } ?? 0)...]))
+        }
+        #expect(
+            code { () throws(FileError) in
+                _ = try lister.stream(
+                    query, in: .sorted(after: nil), within: SortBudget(bytesMax: 1_000)
+                ) { _, _ in true }
+            } == .tooMuchToSort)
+    }
+
+    @Test func `reading ends soon after whoever asked has gone`() throws {
+        for index in 0..<2_000 { try tree.file("f\(index)") }
+        let plain = try query()
+        var looks = 0
+        let isCancelled = {
+            looks += 1
+            return looks == 2
+        }
+        for order in [StreamOrder.unsorted, .sorted(after: nil)] {
+            looks = 0
+            #expect(
+                code { () throws(FileError) in
+                    _ = try lister.stream(
+                        plain, in: order, within: Self.budget, isCancelled: isCancelled
+                    ) { _, _ in true }
+                } == .cancelled)
+            #expect(looks == 2)
+        }
+        looks = 0
+        #expect(
+            code { () throws(FileError) in
+                _ = try lister.page(
+                    plain, PageRequest(limit: 10, after: nil), isCancelled: isCancelled)
+            } == .cancelled)
+        #expect(looks == 2)
     }
 }

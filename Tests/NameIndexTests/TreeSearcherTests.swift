@@ -5,6 +5,16 @@ import RootedFiles
 import TestSupport
 import Testing
 
+/// The code of the error that it ends with.
+private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
+    do throws(FileError) {
+        try body()
+        return nil
+    } catch {
+        return error.code
+    }
+}
+
 @Suite struct TreeSearcherTests {
     private let tree: TemporaryFolder
     private let served: ServedTree
@@ -249,7 +259,8 @@ import Testing
         var pieces: [Int] = []
         var paths: [String] = []
         let end = try searcher.stream(
-            try query(), text: try NameQuery("hit"), isCancelled: { false }
+            try query(), text: try NameQuery("hit"), in: .unsorted,
+            within: SortBudget(bytesMax: 0), isCancelled: { false }
         ) { piece in
             pieces.append(piece.count)
             paths += Self.paths(piece)
@@ -260,11 +271,72 @@ import Testing
         #expect(Set(paths) == Set((0..<count).map { "many/hit\($0)" }))
         pieces = []
         _ = try searcher.stream(
-            try query(), text: try NameQuery("hit"), isCancelled: { false }
+            try query(), text: try NameQuery("hit"), in: .unsorted,
+            within: SortBudget(bytesMax: 0), isCancelled: { false }
         ) { piece in
             pieces.append(piece.count)
             return false
         }
         #expect(pieces == [TreeSearcher.pieceCount])
+    }
+
+    @Test func `a stream in order is what the pages give`() throws {
+        try makeTree()
+        try tree.folder("many").folder("many/b").file("many/b/hit3")
+        for index in 0..<700 { try tree.file("many/hit\(index)") }
+        let text = try NameQuery("hit")
+        let plain = try query()
+        let page = try searcher.page(
+            try query(), text: text, PageRequest(limit: 800, after: nil), remaining: nil,
+            isCancelled: { false })
+        let all = Self.paths(page.entries)
+        for after in [
+            nil,
+            ListPosition(name: Array("hit3".utf8), folder: Array("many".utf8), isDirectory: false),
+        ] {
+            var paths: [String] = []
+            let end = try searcher.stream(
+                try query(), text: text, in: .sorted(after: after),
+                within: SortBudget(bytesMax: 16 << 20), isCancelled: { false }
+            ) { piece in
+                paths += Self.paths(piece)
+                return true
+            }
+            #expect(end.isComplete)
+            let start = after == nil ? 0 : (all.firstIndex(of: "many/hit3") ?? 0) + 1
+            #expect(paths == Array(all[start...]))
+        }
+        #expect(
+            code { () throws(FileError) in
+                _ = try searcher.stream(
+                    plain, text: text, in: .sorted(after: nil),
+                    within: SortBudget(bytesMax: 1_000), isCancelled: { false }
+                ) { _ in true }
+            } == .tooMuchToSort)
+    }
+
+    @Test func `a hit does not wait for the next one`() throws {
+        try tree.file("hit")
+        for index in 0..<40 {
+            try tree.folder("b\(index)")
+            for number in 0..<40 { try tree.file("b\(index)/x\(number)") }
+        }
+        var came: [Int] = []
+        var looks = 0
+        let slow = {
+            // A walk that takes long: each look some 5 ms.
+            usleep(5_000)
+            looks += 1
+            return false
+        }
+        _ = try searcher.stream(
+            try query(), text: try NameQuery("hit"), in: .unsorted, within: SortBudget(bytesMax: 0),
+            isCancelled: slow
+        ) { piece in
+            came.append(looks)
+            return true
+        }
+        let first = try #require(came.first)
+        #expect(came.count == 1 && first < looks / 2, "\(came) of \(looks)")
     }
 }

@@ -113,6 +113,114 @@ internal import Threads
         }
     }
 
+    @Test func `a stream that says nothing for too long is given up, on the server too`() throws {
+        let ended = Event()
+        let handler = RPCHandler.serverStreaming { call, _, writer throws(RPCError) in
+            try writer.send([1])
+            while !call.waitUntilCancelled(for: .seconds(20)) {}
+            ended.happen()
+        }
+        try withServer(["/t.Service/Watch": handler]) { test in
+            let stream = try test.channel.open("/t.Service/Watch", [], deadline: .ample)
+            #expect(try stream.next(within: .seconds(20)) == [1])
+            let thrown = errorOf { () throws(RPCError) in
+                _ = try stream.next(within: .milliseconds(50))
+            }
+            #expect(thrown?.code == .deadlineExceeded)
+            #expect(ended.wait(.seconds(5)))
+            #expect(try stream.next(within: .seconds(20)) == nil)
+        }
+    }
+
+    @Test func `a server that hangs before its first word is given up in time`() throws {
+        let gate = Event()
+        let handler = RPCHandler.serverStreaming { call, _, _ throws(RPCError) in
+            _ = gate.wait()
+        }
+        try withServer(["/t.Service/Hang": handler]) { test in
+            defer { gate.happen() }
+            let begun = MonotonicClock.now
+            let stream = try test.channel.open("/t.Service/Hang", [], deadline: .ample)
+            let thrown = errorOf { () throws(RPCError) in
+                _ = try stream.next(within: .milliseconds(50))
+            }
+            #expect(thrown?.code == .deadlineExceeded)
+            #expect(MonotonicClock.now - begun < 5_000_000_000)
+        }
+    }
+
+    @Test func `a stream that is let go of is cancelled, and its place can be used again`() throws {
+        let ended = Monitor(0)
+        let handler = RPCHandler.serverStreaming { call, _, writer throws(RPCError) in
+            defer { ended.update(waking: .all) { $0 += 1 } }
+            while true { try writer.send([1]) }
+        }
+        let quick = RPCHandler.serverStreaming { _, _, writer throws(RPCError) in
+            try writer.send([1])
+        }
+        try withServer(["/t.Service/Endless": handler, "/t.Service/Quick": quick]) { test in
+            for round in 1...20 {
+                // Before its first word: the server may not have begun at all.
+                _ = try test.channel.open("/t.Service/Quick", [], deadline: .ample)
+                do {
+                    let stream = try test.channel.open(
+                        "/t.Service/Endless", [], deadline: .ample)
+                    #expect(try stream.next(within: .seconds(20)) == [1])
+                }
+                let count: Int? = ended.wait(until: MonotonicClock.now + 5_000_000_000) {
+                    $0 == round ? $0 : nil
+                }
+                #expect(count == round)
+            }
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `another thread gives a call up, before it begins or while it waits`(isStream: Bool) throws
+    {
+        let begun = Event()
+        let ended = Event()
+        let wait: @Sendable (RPCServerCall) -> Void = { call in
+            begun.happen()
+            while !call.waitUntilCancelled(for: .seconds(20)) {}
+            ended.happen()
+        }
+        let handlers: [String: RPCHandler] = [
+            "/t.Service/Watch": .serverStreaming { call, _, _ throws(RPCError) in wait(call) },
+            "/t.Service/Wait": .unary { call, _ throws(RPCError) in
+                wait(call)
+                return []
+            },
+        ]
+        try withServer(handlers) { test in
+            let ask = { (cancellation: RPCCancellation) in
+                errorOf { () throws(RPCError) in
+                    if isStream {
+                        _ = try test.channel.open(
+                            "/t.Service/Watch", [], deadline: .ample, cancellation: cancellation
+                        ).next(within: .seconds(20))
+                    } else {
+                        _ = try test.channel.call(
+                            "/t.Service/Wait", [], deadline: .ample, cancellation: cancellation)
+                    }
+                }
+            }
+            let cancellation = RPCCancellation()
+            let canceller = try WorkerThread(name: "canceller") {
+                _ = begun.wait()
+                cancellation.cancel()
+            }
+            #expect(ask(cancellation)?.code == .cancelled)
+            canceller.join()
+            #expect(ended.wait(.seconds(5)))
+            // For good.
+            #expect(cancellation.isCancelled && ask(cancellation)?.code == .cancelled)
+            // What is cancelled late is another call than the one under way.
+            _ = ask(cancellation)
+            cancellation.cancel()
+        }
+    }
+
     @Test func `a deadline ends a stream whose writer is held back`() throws {
         let end = Monitor<RPCError?>(nil)
         let begun = Event()

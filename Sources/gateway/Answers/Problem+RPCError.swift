@@ -53,7 +53,8 @@ extension Problem {
                 "orden",
                 Text(
                     "pide ordenar más nombres de los que caben en la memoria reservada; ninguno no ordena",
-                    "asks to sort more names than fit into the memory set aside; ninguno does not sort"))
+                    "asks to sort more names than fit into the memory set aside; ninguno does not sort"
+                ))
         case .noResources, .cancelled, .treeAbsent:
             self.init(.overload)
             retryAfter = 1

@@ -22,6 +22,7 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
     case badRequest = "peticion_invalida"
     case bodyTooLarge = "cuerpo_demasiado_grande"
     case targetTooLong = "uri_demasiado_larga"
+    case tooManyRequests = "demasiadas_solicitudes"
     case headersTooLarge = "cabeceras_demasiado_grandes"
     case preconditionFailed = "precondicion_fallida"
     case notImplemented = "no_implementado"
@@ -41,6 +42,7 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
         case .ticketExpired: 410
         case .bodyTooLarge: 413
         case .targetTooLong: 414
+        case .tooManyRequests: 429
         case .headersTooLarge: 431
         case .preconditionFailed: 412
         case .notImplemented: 501
@@ -75,6 +77,7 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
         case .badRequest: Text("Petición no válida", "Bad request")
         case .bodyTooLarge: Text("Cuerpo demasiado grande", "Body too large")
         case .targetTooLong: Text("Dirección demasiado larga", "Address too long")
+        case .tooManyRequests: Text("Demasiadas peticiones", "Too many requests")
         case .headersTooLarge: Text("Cabeceras demasiado grandes", "Headers too large")
         case .preconditionFailed: Text("Condición no cumplida", "Precondition failed")
         case .notImplemented: Text("No implementado", "Not implemented")
@@ -166,6 +169,10 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
             Text(
                 "La dirección es más larga de lo que el servidor admite.",
                 "The address is longer than the server takes.")
+        case .tooManyRequests:
+            Text(
+                "Desde una misma dirección de red llegan más peticiones de las que el servidor admite.",
+                "More requests come from one network address than the server takes.")
         case .headersTooLarge:
             Text(
                 "Las cabeceras de la petición son más grandes de lo que el servidor admite.",
@@ -244,6 +251,10 @@ enum ProblemCode: String, Sendable, Hashable, CaseIterable {
             Text("Usa un cliente que cumpla HTTP.", "Use a client that keeps to HTTP.")
         case .bodyTooLarge: Text("Quita el cuerpo.", "Leave the body out.")
         case .targetTooLong: Text("Acorta la dirección.", "Shorten the address.")
+        case .tooManyRequests:
+            Text(
+                "Espera los segundos que dice Retry-After y haz menos peticiones a la vez.",
+                "Wait the seconds that Retry-After tells, and make fewer requests at a time.")
         case .headersTooLarge:
             Text("Quita cabeceras o galletas.", "Leave headers or cookies out.")
         case .preconditionFailed:

@@ -9,8 +9,6 @@ enum MetricsAudience: String, Sendable, CaseIterable {
     ///
     /// - Parameter address: as the web server gives it (`REMOTE_ADDR`, RFC 3875, 4.1.8).
     func includes(_ address: [UInt8]?) -> Bool {
-        guard self == .loopback else { return true }
-        let address = String(decoding: address ?? [], as: UTF8.self)
-        return address == "::1" || address.hasPrefix("127.") || address.hasPrefix("::ffff:127.")
+        self == .all || ClientAddress(address) == .loopback
     }
 }

@@ -98,7 +98,7 @@ struct ListParameters: Sendable {
             total = try parameter.choice(["exacto": .exact, "no": .none, "auto": .automatic])
         case "encolar": mayBecomeTicket = try parameter.choice(["si": true, "no": false])
         // Only judged here: it was read with what the client wishes for, before all else (`Wishes`).
-        case "formato": 
+        case "formato":
             _ = try parameter.choice(
                 ["json": Representation.json, "html": .html, "ndjson": .ndjson, "texto": .text])
         case "q" where endpoint == .search: text = try Self.query(parameter)
@@ -148,7 +148,7 @@ struct ListParameters: Sendable {
     /// - Parameter place: the cursor's.
     func streamOrder(after place: ListPosition?) -> StreamOrder {
         let isSorted = givenOrder == .sorted || place != nil || directoriesFirst
-        return isSorted ? .sorted(after: place) : .none
+        return isSorted ? .sorted(after: place) : .unsorted
     }
 
     private static func kinds(_ parameter: ParameterReader.Parameter) throws(Problem) -> EntryKinds

@@ -15,15 +15,16 @@ struct StreamDesk: Sendable {
 
     /// Opens the list that a request asks for; its first piece is there.
     ///
-    /// - Throws: ``Problem``: the request's, the daemon's; `overload` where all places are taken.
+    /// - Throws: ``Problem``: the request's, the daemon's; `overload` where all places are taken, or all that one client gets.
     func open(
         _ request: ListRequest, preferring preferences: Preferences, for identity: RequestIdentity,
-        peer: Peer?
+        client: ClientAddress, peer: Peer?
     ) throws(Problem) -> ListStream {
         let parameters = try request.parameters()
         let after = try answers.place(of: parameters)
-        guard let place = places.take() else {
-            throw .overload("\(places.count) streams are under way")
+        guard let place = places.take(for: client) else {
+            throw .overload(
+                "\(places.count) streams are under way, or \(places.countOfOne) of this client's")
         }
         let cancellation = RPCCancellation()
         peer?.whenGone { cancellation.cancel() }

@@ -96,7 +96,8 @@ struct ListDesk: Sendable {
     ) throws(Problem) -> Answer {
         if let limit {
             return try answers.answer(
-                to: request, for: identity, within: limit, cancellation: Self.cancellation(by: peer))
+                to: request, for: identity, within: limit, cancellation: Self.cancellation(by: peer)
+            )
         }
         let whenGone = peer.map { peer in { peer.whenGone($0) } }
         let outcome = flights.cargo(for: request, whenGone: whenGone) { cancellation in
