@@ -16,6 +16,8 @@ public final class RPCChannel: Sendable {
         var isShutDown = false
         /// Somebody connects: the others wait for what comes of it.
         var isConnecting = false
+        /// Calls that are carried now, each on its connection.
+        var underWay = 0
         /// Of the attempts that have failed, how many, and why the last one did.
         var failures = 0
         var lastFailure: RPCError?
@@ -135,14 +137,18 @@ public final class RPCChannel: Sendable {
         let call = try state.update(waking: .none) { state throws(RPCError) in
             try Self.takeCall(&state)
         }
-        if let known = call.connection, !known.isClosedByPeer { return (call, known) }
+        if let known = call.connection, !known.isClosedByPeer {
+            state.update(waking: .none) { $0.underWay += 1 }
+            return (call, known)
+        }
         call.connection = nil
         do {
             let connection = try connect(by: request.deadline)
             call.connection = connection
+            state.update(waking: .none) { $0.underWay += 1 }
             return (call, connection)
         } catch {
-            end(call)
+            giveBack(call)
             throw error
         }
     }
@@ -156,11 +162,15 @@ public final class RPCChannel: Sendable {
     }
 
     private enum Turn: Sendable {
-        case connect
+        /// - Parameter isThere: other calls are carried.
+        case connect(isThere: Bool)
         case fail(RPCError)
     }
 
     /// Of many callers one connects at a time; where it fails, it fails for all who wait.
+    ///
+    /// A server that carries other calls is there: one that does not take a connection then is busy, or hangs, and it is
+    /// the deadline that ends the waiting. One of which nothing is known is absent after a moment.
     private func connect(by deadline: RPCDeadline) throws(RPCError) -> Connection {
         let before = state.update(waking: .none) { $0.failures }
         let turn: Turn? = state.wait(until: deadline.monotonic) { state in
@@ -168,17 +178,19 @@ public final class RPCChannel: Sendable {
             if state.failures > before, let error = state.lastFailure { return .fail(error) }
             if state.isConnecting { return nil }
             state.isConnecting = true
-            return .connect
+            return .connect(isThere: state.underWay > 0)
         }
+        let isThere: Bool
         switch turn {
         case .fail(let error): throw error
-        case nil: throw RPCError(.unavailable, "connection to \(path): nobody takes it")
-        case .connect: break
+        case nil: throw RPCError(.deadlineExceeded, "connection to \(path): it is not taken")
+        case .connect(let known): isThere = known
         }
         do throws(RPCError) {
+            let patience = RPCDeadline(after: Self.takingPatience)
             let connection = try Connection(
                 path: path, arguments: .client(messageBytesMax: messageBytesMax),
-                by: deadline.earlier(of: RPCDeadline(after: Self.takingPatience)))
+                by: isThere ? deadline : deadline.earlier(of: patience))
             let isShutDown = state.update(waking: .all) { state in
                 state.isConnecting = false
                 return state.isShutDown
@@ -186,6 +198,9 @@ public final class RPCChannel: Sendable {
             if isShutDown { throw RPCError(.cancelled, "the channel is shut down") }
             return connection
         } catch {
+            let error =
+                isThere && deadline.hasPassed
+                ? RPCError(.deadlineExceeded, error.message) : error
             state.update(waking: .all) { state in
                 state.isConnecting = false
                 state.failures += 1
@@ -197,6 +212,12 @@ public final class RPCChannel: Sendable {
 
     /// The call has ended well.
     func end(_ call: ClientCall) {
+        state.update(waking: .none) { $0.underWay -= 1 }
+        giveBack(call)
+    }
+
+    /// For the next caller.
+    private func giveBack(_ call: ClientCall) {
         let isShutDown = state.update(waking: .none) { state in
             if !state.isShutDown { state.idle.append(call) }
             return state.isShutDown
@@ -214,7 +235,7 @@ public final class RPCChannel: Sendable {
                 return state.idle
             }
             for other in idle + [call] { other.connection = nil }
-            for other in idle { end(other) }
+            for other in idle { giveBack(other) }
         }
         end(call)
     }
