@@ -99,6 +99,17 @@ def told(body, form):
     return said
 
 
+def counted(body, form):
+    """What the last line of a long body says; of the others only that they are so many."""
+    last = body[body.rindex(b"\n", 0, -1) + 1:] if body.count(b"\n") > 1 else body
+    number = body.count(b"\n") - 1
+    if form == "texto":
+        assert re.match(rb"# fin %d( incompleto)?[ \n]" % number, last), last
+    else:
+        assert strict_json(last)["total"] == number, last
+    return number
+
+
 def form_of(answer):
     found = [form for form, kind in FORMS.items() if kind == answer.kind]
     assert found, answer.headers
@@ -434,7 +445,7 @@ def large(place, large_root):
 
 @pytest.fixture(scope="module")
 def narrow(place, large_root):
-    with Stack(place, large_root, "narrow", STREAMS=2, WRITE_TIMEOUT=1, DEADLINE=1, PATIENCE=0.3,
+    with Stack(place, large_root, "narrow", STREAMS=2, WRITE_TIMEOUT=1, DEADLINE=1, PATIENCE=0.1,
                SORT_BYTES_MAX=1 << 20) as made:
         yield made
 
@@ -913,14 +924,11 @@ def test_a_change_changes_the_etag_of_a_page(client, folder):
 # Many entries
 
 def test_all_of_200_000_entries(large):
-    for form in FORMS:
-        for order in ("", "&orden=natural", "&orden=-nombre"):
-            answer = large.client.ask(f"{LARGE}&formato={form}{order}")
-            found = paths_of(told(answer.body, form))
-            wanted = [f"/grande/{made_name(number)}".encode() for number in range(ENTRIES)]
-            if order == "&orden=-nombre":
-                wanted.reverse()
-            assert (found if order else sorted(found)) == wanted, order
+    wanted = [f"/grande/{made_name(number)}".encode() for number in range(ENTRIES)]
+    for form, order in (("ndjson", ""), ("texto", ""), ("texto", "natural"), ("texto", "-nombre")):
+        answer = large.client.ask(f"{LARGE}&formato={form}" + (f"&orden={order}" if order else ""))
+        found = paths_of(told(answer.body, form))
+        assert (found if order == "natural" else found[::-1] if order else sorted(found)) == wanted, (form, order)
 
 
 def test_everything_behind_a_place_among_200_000(large):
@@ -930,9 +938,8 @@ def test_everything_behind_a_place_among_200_000(large):
 
 
 def test_all_of_200_000_hits(large):
-    for form in FORMS:
-        found = paths_of(told(large.client.ask(f"{S}?ruta=/grande&q=entrada&formato={form}").body, form))
-        assert sorted(found) == [f"/grande/{made_name(number)}".encode() for number in range(ENTRIES)]
+    found = told(large.client.ask(S + "?ruta=/grande&q=entrada&formato=texto").body, "texto").entries
+    assert sorted(found) == [f"/grande/{made_name(number)}".encode() for number in range(ENTRIES)]
 
 
 def pss(pid):
@@ -961,7 +968,7 @@ def test_memory_is_bounded_while_it_is_read_slowly(large, part, asked):
             time.sleep(0.06)
         while reader.take(1 << 22):
             most = max(most, sum(map(pss, pids)))
-        assert told(bytes(reader.body), "texto" if "texto" in asked else "ndjson").total == ENTRIES
+        assert counted(bytes(reader.body), "texto" if "texto" in asked else "ndjson") == ENTRIES
     assert most - before < 32 << 10, f"{most - before} KiB more than {before} KiB"
 
 
@@ -1001,7 +1008,7 @@ def test_who_reads_slowly_makes_the_daemon_wait(large, part, asked):
         reader.take(size // 2)
         second = spent()
         body = reader.rest()
-    assert told(body, "ndjson").total == ENTRIES
+    assert counted(body, "ndjson") == ENTRIES
     assert first < 0.4 * whole and first < second < 0.9 * whole, (first, second, whole)
 
 
@@ -1014,7 +1021,7 @@ def test_who_reads_slowly_is_not_cut_off_by_the_time_it_takes(narrow):
         while time.monotonic() - begun < 3.5:
             assert reader.take(rate // 40), (reader.whole, reader.body[-200:])
             time.sleep(0.025)
-        assert told(reader.rest(), "ndjson").total == ENTRIES
+        assert counted(reader.rest(), "ndjson") == ENTRIES
 
 
 def test_a_stream_has_a_longest_life(place, large_root):
@@ -1025,15 +1032,15 @@ def test_a_stream_has_a_longest_life(place, large_root):
             until(lambda: name in stack.gateway.said() or not reader.take(1 << 14), "the end of its life")
             assert not has_end(reader.rest())
         with reading(stack, LARGE + "&formato=ndjson") as reader:
-            assert told(reader.rest(), "ndjson").total == ENTRIES
+            assert counted(reader.rest(), "ndjson") == ENTRIES
 
 
 def test_a_search_as_a_stream_has_no_budget(place, large_root):
     with Stack(place, large_root, "budget", WALK_BUDGET=0.05) as stack:
         assert stack.client.ask(S + "?ruta=/grande&q=entrada").json()["completo"] is False
         with reading(stack, S + "?ruta=/grande&q=entrada&formato=ndjson") as reader:
-            said = told(reader.rest(), "ndjson")
-        assert said.complete and said.total == ENTRIES
+            body = reader.rest()
+        assert counted(body, "ndjson") == ENTRIES and body.endswith(b'"completo":true}\n')
 
 
 def test_16_streams_at_the_same_time(large):
@@ -1346,7 +1353,7 @@ def test_an_order_takes_memory_which_is_bounded(narrow, form, asked):
     for more in ("&limite=1000", "&limite=5&orden=-nombre"):
         assert told(narrow.client.ask(f"{asked}{more}&formato={form}").body, form).cursor
     assert narrow.client.ask(asked + "&orden=nombre").status == 200, "pages of JSON hold a page only"
-    assert told(narrow.client.ask(f"{asked}&formato={form}").body, form).total == ENTRIES
+    assert counted(narrow.client.ask(f"{asked}&formato={form}").body, form) == ENTRIES
 
 
 def test_orders_share_their_memory(place, large_root):
@@ -1386,7 +1393,7 @@ def test_absent_streams_never_become_tickets(absent, form, more, prefer):
         assert answer.status == 503 and int(answer.one("Retry-After")) >= 1 and not answer.all("Location")
         if method == "GET":
             check_problem(answer, 503, "servicio_ausente")
-        assert "wait" in (prefer or "") or 0.25 < took < 0.3 * NOISE + 2, took
+        assert "wait" in (prefer or "") or 0.09 < took < 0.1 * NOISE + 2, took
         assert "respond-async" not in (answer.maybe("Preference-Applied") or "")
     assert told(absent.client.ask(f"{S}?ruta=/pequena&q=entrada&formato={form}").body, form).total == 3
 
@@ -1449,7 +1456,7 @@ def test_a_daemon_killed_in_the_middle_leaves_no_end_line(narrow, part, asked, f
             narrow.start(part)
     assert narrow.gateway.runs
     with reading(narrow, f"{asked}&formato={form}") as reader:
-        assert told(reader.rest(), form).total == ENTRIES
+        assert counted(reader.rest(), form) == ENTRIES
 
 
 def test_a_gateway_killed_in_the_middle_leaves_no_end_line(narrow):
