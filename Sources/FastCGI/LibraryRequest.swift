@@ -71,6 +71,9 @@ struct LibraryRequest: ~Copyable {
         func flush() -> Bool {
             FCGX_FFlush(out) == 0
         }
+
+        /// Whether the last write failed by the socket's time-out (SO_SNDTIMEO, socket(7)).
+        var hasStalled: Bool { FCGX_GetError(out) == EAGAIN }
     }
 
     /// Writes a whole answer and ends the request; true if the peer asked to keep the connection and has got

@@ -76,17 +76,14 @@ struct Worker: ~Copyable {
         guard hasBody, let stream = response.stream else {
             return request.answer(head, hasBody ? response.body : []) && !records.hasMore
         }
-        guard request.writer.write(head), write(stream, to: held) else {
+        // Until the end of the request is written: that may wait behind the last piece as long as a piece may.
+        connections.limitWrites(of: held, to: configuration.streamWriteTimeout)
+        defer { connections.limitWrites(of: held, to: configuration.writeTimeout) }
+        guard request.writer.write(head), stream(BodyWriter(out: request.writer)) else {
             request.abandon()
             return false
         }
         return request.finish() && !records.hasMore
-    }
-
-    private func write(_ stream: Response.Stream, to held: Connections.Held) -> Bool {
-        connections.limitWrites(of: held, to: configuration.streamWriteTimeout)
-        defer { connections.limitWrites(of: held, to: configuration.writeTimeout) }
-        return stream(BodyWriter(out: request.writer))
     }
 
     /// Reads a whole request, its body included; false if it is malformed, cut off, or takes too

@@ -72,13 +72,14 @@ struct RequestHandler: Sendable {
         answer.isTagged = false
         answer.isStreamed = true
         var response = CommonHeaders.response(answer, to: request, id: identity.id)
-        // Of the response only this: it will hold what is made here.
-        let status = response.status
+        metrics.count(
+            route: route, status: response.status, duration: ContinuousClock.now - start)
+        // Nothing of the response is held by this: the response will hold it.
         let noted = { [metrics, log] (outcome: ListStream.Outcome) in
-            let duration = ContinuousClock.now - start
-            metrics.count(route: route, status: status, duration: duration)
+            metrics.count(outcome)
             log.note(
-                request, identity, route: route, outcome, entries: stream.count, duration: duration)
+                request, identity, route: route, outcome, entries: stream.count,
+                duration: ContinuousClock.now - start)
         }
         if request.method == "HEAD" {
             noted(.whole)
@@ -211,7 +212,7 @@ struct RequestHandler: Sendable {
             figures: tickets.backlog.figures(),
             daemons: daemons.all.map {
                 (name: $0.name, isWell: $0.watch.isWell, waiting: $0.watch.waiting)
-            })
+            }, streams: streams.places.taken)
         var answer = Answer(kept: text, contentType: Metrics.contentType)
         answer.isNegotiated = false
         answer.isTagged = false

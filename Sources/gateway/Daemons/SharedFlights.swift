@@ -112,14 +112,20 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
     /// Whether a passenger has got off.
     private final class Seat: Sendable {
         let isLeft = Atomic(false)
+
+        /// Once, whoever comes first: the client that goes, or the gateway that lets it wait no longer.
+        func leave(_ flight: Flight, _ state: Monitor<State>) {
+            if !isLeft.exchange(true, ordering: .sequentiallyConsistent) {
+                SharedFlights.leave(flight, state)
+            }
+        }
     }
 
     /// Every flight lands: a call has a deadline.
     private func ride(_ flight: Flight, slowAt: Int64, _ whenGone: Farewell?) -> Cargo? {
         let seat = Seat()
         whenGone?({ [state] in
-            seat.isLeft.store(true, ordering: .sequentiallyConsistent)
-            Self.leave(flight, state)
+            seat.leave(flight, state)
             flight.cargo.ask()
         })
         let hasLeft = { seat.isLeft.load(ordering: .sequentiallyConsistent) }
@@ -133,7 +139,10 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
             state.passengers += 1
             return true
         }
-        guard mayWait else { return nil }
+        guard mayWait else {
+            seat.leave(flight, state)
+            return nil
+        }
         defer { state.update(waking: .none) { $0.passengers -= 1 } }
         guard case .value(let cargo) = flight.cargo.wait(orGiveUp: hasLeft) else { return nil }
         return cargo
