@@ -21,14 +21,14 @@ final class Connection: @unchecked Sendable {
     /// does not come up takes connections into its queue for ever.
     ///
     /// - Parameter deadline: until when it waits.
-    /// - Throws: `unavailable`, naming the path and the reason.
+    /// - Throws: `unavailable`, naming the path and the reason; `deadlineExceeded` where it was not taken until then.
     init(
         path: String, arguments: ChannelArguments, by deadline: RPCDeadline
     ) throws(RPCError) {
         let descriptor = try Self.connect(to: path)
         guard Self.isTaken(descriptor, by: deadline) else {
             close(descriptor)
-            throw RPCError(.unavailable, "connection to \(path): nobody takes it")
+            throw RPCError(.deadlineExceeded, "connection to \(path): nobody takes it")
         }
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else {

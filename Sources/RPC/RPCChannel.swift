@@ -123,6 +123,22 @@ public final class RPCChannel: Sendable {
         for call in all { call.cancelForGood() }
     }
 
+    private func connected(by deadline: RPCDeadline) throws(RPCError) -> Connection {
+        let patience = deadline.earlier(of: RPCDeadline(after: Self.takingPatience))
+        do throws(RPCError) {
+            return try Connection(
+                path: path, arguments: .client(messageBytesMax: messageBytesMax), by: patience)
+        } catch {
+            guard error.code == .deadlineExceeded, !deadline.hasPassed else { throw error }
+            // Asked now: calls that came together with this one may have begun meanwhile.
+            guard state.update(waking: .none, { $0.underWay > 0 }) else {
+                throw RPCError(.unavailable, error.message)
+            }
+            return try Connection(
+                path: path, arguments: .client(messageBytesMax: messageBytesMax), by: deadline)
+        }
+    }
+
     /// Connections that wait for a call.
     var idleConnections: Int {
         state.update(waking: .none) { state in state.idle.count { $0.connection != nil } }
@@ -167,8 +183,7 @@ public final class RPCChannel: Sendable {
     }
 
     private enum Turn: Sendable {
-        /// - Parameter isThere: other calls are carried.
-        case connect(isThere: Bool)
+        case connect
         case fail(RPCError)
     }
 
@@ -183,19 +198,15 @@ public final class RPCChannel: Sendable {
             if state.failures > before, let error = state.lastFailure { return .fail(error) }
             if state.isConnecting { return nil }
             state.isConnecting = true
-            return .connect(isThere: state.underWay > 0)
+            return .connect
         }
-        let isThere: Bool
         switch turn {
         case .fail(let error): throw error
         case nil: throw RPCError(.deadlineExceeded, "connection to \(path): it is not taken")
-        case .connect(let known): isThere = known
+        case .connect: break
         }
         do throws(RPCError) {
-            let patience = RPCDeadline(after: Self.takingPatience)
-            let connection = try Connection(
-                path: path, arguments: .client(messageBytesMax: messageBytesMax),
-                by: isThere ? deadline : deadline.earlier(of: patience))
+            let connection = try connected(by: deadline)
             let isShutDown = state.update(waking: .all) { state in
                 state.isConnecting = false
                 return state.isShutDown
@@ -203,9 +214,6 @@ public final class RPCChannel: Sendable {
             if isShutDown { throw RPCError(.cancelled, "the channel is shut down") }
             return connection
         } catch {
-            let error =
-                isThere && deadline.hasPassed
-                ? RPCError(.deadlineExceeded, error.message) : error
             // Whoever had little time left has not seen that the server is away: the next one tries for itself.
             let isCommon = !deadline.hasPassed
             state.update(waking: .all) { state in

@@ -14,7 +14,6 @@ final class RunningServer: @unchecked Sendable {
     private let arrivals: OpaquePointer
     private let slots: [ServerSlot]
     private let streams: StreamPlaces
-    private let lead: Lead
     private let stopping: StopSignal
     private let inFlight = Atomic<Int>(0)
     /// Calls ever taken.
@@ -35,7 +34,6 @@ final class RunningServer: @unchecked Sendable {
         server = arguments.withGRPC { grpc_server_create($0, nil) }
         arrivals = grpc_completion_queue_create_for_next(nil)
         grpc_server_register_completion_queue(server, arrivals, nil)
-        lead = Lead(threads: configuration.unaryThreads)
         streams = StreamPlaces(count: configuration.streamThreads)
         stopping = StopSignal()
         slots = Self.makeSlots(handlers, configuration, server: server, stopping: stopping)
@@ -89,7 +87,6 @@ final class RunningServer: @unchecked Sendable {
             for index in 0..<configuration.unaryThreads {
                 try startThread("\(name)-\(index)") { self.takeCalls() }
             }
-            try startThread("\(name)-w") { self.lead.watchOver() }
             for index in 0..<configuration.streamThreads {
                 try startThread("\(name)-s\(index)") { self.carryOutStreams() }
             }
@@ -155,44 +152,13 @@ final class RunningServer: @unchecked Sendable {
 // MARK: - What the threads do
 
 extension RunningServer {
-    /// What gRPC has to tell.
-    private enum News {
-        case call(ServerSlot)
-        /// The time is over.
-        case nothing
-        /// There will be no calls any more.
-        case end
-    }
-
     /// Takes calls and carries them out until the server has shut down.
     private func takeCalls() {
         let ever = gpr_inf_future(GPR_CLOCK_MONOTONIC)
-        let now = gpr_inf_past(GPR_CLOCK_MONOTONIC)
-        var turn = lead.take()
-        while let current = turn {
-            let slot: ServerSlot
-            switch current {
-            case .carry(let handed): slot = handed
-            case .lead:
-                guard case .call(let arrived) = news(until: ever) else { return lead.close() }
-                slot = arrived
-            }
-            switch news(until: now) {
-            case .call(let next): turn = lead.carry(next: next) { carryOut(slot) }
-            case .nothing: turn = lead.carry(next: nil) { carryOut(slot) }
-            case .end:
-                carryOut(slot)
-                return lead.close()
-            }
-        }
-    }
-
-    /// The next call; to be asked by the leader.
-    private func news(until deadline: gpr_timespec) -> News {
         while true {
-            let event = grpc_completion_queue_next(arrivals, deadline, nil)
-            if event.type == GRPC_QUEUE_SHUTDOWN { return .end }
-            guard event.type == GRPC_OP_COMPLETE, let tag = event.tag else { return .nothing }
+            let event = grpc_completion_queue_next(arrivals, ever, nil)
+            guard event.type != GRPC_QUEUE_SHUTDOWN else { return }
+            guard event.type == GRPC_OP_COMPLETE, let tag = event.tag else { continue }
             if tag == Self.shutdownTag {
                 isShutDown.update(waking: .all) { $0 = true }
                 grpc_completion_queue_shutdown(arrivals)
@@ -200,7 +166,7 @@ extension RunningServer {
             }
             // Without success: a posted slot, given back by a server that stops.
             guard event.success != 0 else { continue }
-            return .call(Unmanaged<ServerSlot>.fromOpaque(tag).takeUnretainedValue())
+            carryOut(Unmanaged<ServerSlot>.fromOpaque(tag).takeUnretainedValue())
         }
     }
 
