@@ -1,5 +1,6 @@
 """The same gateway behind other web servers, configured as docs/web-servers.md shows: they pass on what it says."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -62,6 +63,8 @@ def server(request, world):
     one = Client(running.url, world.certificate)
     try:
         yield running.start(one)
+        with contextlib.closing(one.another()) as last:
+            assert last.ask("/salud", checked=False).status == 200, "it does not answer any more"
     except BaseException:
         print(running.part.said()[-6000:])
         raise
