@@ -6,7 +6,6 @@ the tree of odd_tree; `large` and `narrow` (small bounds, short times) serve a f
 
 import contextlib
 import gzip
-import http.client
 import json
 import os
 import re
@@ -16,10 +15,8 @@ import ssl
 import statistics
 import tempfile
 import time
-import uuid
 from concurrent import futures
 from dataclasses import dataclass, field
-from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
 import h2.connection
@@ -31,9 +28,10 @@ import pytest
 import fastcgi_client
 import odd_tree
 import oracle
-from client import Answer, check_every_answer, check_list, check_problem, parameters, strict_json, target
+from client import check_list, check_problem, parameters, strict_json, target
 from stack import Stack, beside, until
 from stack import folder as own_folder
+from streams import SLOW, Reader, counted, cpu, ended_call, has_end, identity, pss, reading
 from test_oracle import KINDS, ORDERS, folders
 
 L, S = "/listar_archivos", "/buscar_archivos"
@@ -70,12 +68,6 @@ def unescaped(line):
 TEXT_END = re.compile(rb"# fin (0|[1-9][0-9]*)( incompleto)?(?: cursor=([\x21-\x7e]+))?")
 
 
-def has_end(body):
-    """Whether the last line is whole, and an end."""
-    last = body.rpartition(b"\n")[0].rpartition(b"\n")[2] if body.endswith(b"\n") else b""
-    return last.startswith((b'{"fin":', b"# fin "))
-
-
 def told(body, form):
     """A body in either form: strict, whole, counted."""
     lines = body.split(b"\n")
@@ -97,17 +89,6 @@ def told(body, form):
         assert not [entry for entry in said.entries if "fin" in entry], "an end before the end"
     assert said.total == len(said.entries), (said.total, len(said.entries))
     return said
-
-
-def counted(body, form):
-    """What the last line of a long body says; of the others only that they are so many."""
-    last = body[body.rindex(b"\n", 0, -1) + 1:] if body.count(b"\n") > 1 else body
-    number = body.count(b"\n") - 1
-    if form == "texto":
-        assert re.match(rb"# fin %d( incompleto)?[ \n]" % number, last), last
-    else:
-        assert strict_json(last)["total"] == number, last
-    return number
 
 
 def form_of(answer):
@@ -448,81 +429,6 @@ def narrow(place, large_root):
     with Stack(place, large_root, "narrow", STREAMS=2, WRITE_TIMEOUT=1, DEADLINE=1, PATIENCE=0.1,
                SORT_BYTES_MAX=1 << 20) as made:
         yield made
-
-
-class Reader:
-    """A request over a connection of its own, with little room: nothing is read that the test does not read."""
-
-    def __init__(self, stack, asked, headers=None, method="GET", room=1 << 16):
-        self.asked = asked.encode() if isinstance(asked, str) else asked
-        plain = socket.socket()
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-        plain.settimeout(30)
-        plain.connect(("127.0.0.1", stack.port))
-        self.socket = stack.client.context.wrap_socket(plain, server_hostname="localhost")
-        given = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-        self.socket.sendall(method.encode() + b" " + self.asked + b" HTTP/1.1\r\nHost: localhost\r\n"
-                            + given.encode() + b"\r\n")
-        self.begun = time.monotonic()
-        self.response = http.client.HTTPResponse(self.socket, method=method)
-        self.body, self.whole = bytearray(), None
-
-    def head(self):
-        """The answer without its body."""
-        self.response.begin()
-        answer = Answer(self.response.status, [(n.lower(), v) for n, v in self.response.headers.items()], b"", self.asked)
-        check_every_answer(answer)
-        return answer
-
-    def take(self, count):
-        """Reads so many bytes of the body more, fewer only at its end; False there. `whole`: it was no cut."""
-        wanted = len(self.body) + count
-        while len(self.body) < wanted and self.whole is None:
-            try:
-                piece = self.response.read1(min(wanted - len(self.body), 1 << 16))
-            except (http.client.IncompleteRead, ConnectionError, ssl.SSLError):
-                self.whole = False
-                break
-            if not piece:
-                self.whole = True
-            self.body += piece
-        return self.whole is None
-
-    def rest(self):
-        while self.take(1 << 20):
-            pass
-        return bytes(self.body)
-
-    def close(self):
-        """Goes away: what is on the way is answered with a reset."""
-        self.response.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-
-def reading(stack, asked, first=1 << 16, **more):
-    """A stream that has begun: 200, and so many bytes are read. One that ended just now may still have its place."""
-    def opened():
-        reader = Reader(stack, asked, **more)
-        answer = reader.head()
-        if answer.status == 503 and b"sobrecarga" in reader.rest():
-            reader.close()
-            return None
-        assert answer.status == 200, (answer.status, reader.rest()[:500])
-        return reader
-
-    reader = until(opened, "a place among the streams")
-    assert reader.take(first), f"ended within {first} bytes: {reader.body[-300:]}"
-    return reader
-
-
-def identity():
-    return "prueba-" + uuid.uuid4().hex
 
 
 # The contract
@@ -942,17 +848,6 @@ def test_all_of_200_000_hits(large):
     assert sorted(found) == [f"/grande/{made_name(number)}".encode() for number in range(ENTRIES)]
 
 
-def pss(pid):
-    """Proportional set size in KiB."""
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-        return int(re.search(r"^Pss:\s+(\d+) kB", file.read(), re.M)[1])
-
-
-def cpu(pid):
-    """Seconds of processor that a process has had."""
-    return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3) as the kernel numbers it.
-
-
 @pytest.mark.parametrize("part, asked", [
     ("mserv1", LARGE + "&formato=ndjson"), ("mserv1", LARGE + "&formato=texto"),
     ("mserv2", S + "?ruta=/grande&q=entrada&formato=ndjson")])
@@ -1083,18 +978,8 @@ def test_streams_leave_nothing_behind(large):
 
 # Who goes away
 
-# A search that takes seconds: 31 words that all but match each of 200,000 names, so that none is excluded.
-SLOW = " ".join(f"-*e*n*t*r*a*d*a*e*u*n*a*c*{letter}{letter}q*" for letter in "abcdefghijklmnopqrstuvwxyzabcde")
 # The same without a hit.
 SLOW_AND_NONE = SLOW + " zzzz"
-
-
-def ended_call(stack, part, name):
-    """(when, gRPC status) of a request's call in its daemon's log, or None."""
-    for line in stack.parts[part].said().splitlines():
-        if f"REQUEST_ID={name} " in line and (found := re.search(r"RPC_GRPC_STATUS_CODE=(\d+)", line)):
-            return datetime.fromisoformat(line.split()[0].replace("Z", "+00:00")).timestamp(), int(found[1])
-    return None
 
 
 @pytest.mark.parametrize("part, asked, reads", [

@@ -56,7 +56,7 @@ class Running:
     """A web server in front of a stack's gateway, on a port of its own."""
 
     def __init__(self, kind, stack):
-        self.kind, self.stack, self.port = kind, stack, free_port()
+        self.kind, self.stack, self.port, self.client = kind, stack, free_port(), None
         self.place, self.url = f"{stack.place}/{kind.name}", f"https://localhost:{self.port}"
         os.makedirs(self.place)
         if os.getuid() == 0:
@@ -120,6 +120,7 @@ class Running:
         return re.search(r"\d+\.\d+\.\d+", told)[0]
 
     def start(self, client):
+        self.client = client
         self.part.start()
 
         def answers():
