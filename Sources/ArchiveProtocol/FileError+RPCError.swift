@@ -13,6 +13,7 @@ extension RPCError {
         case .hiddenNotServed: self.init(.permissionDenied, "hidden")
         case .noResources: self.init(.resourceExhausted, "out of descriptors or memory")
         case .tooMuchToSort: self.init(.outOfRange, "too much to sort")
+        case .sortingBusy: self.init(.outOfRange, "others sort")
         case .cancelled: self.init(.cancelled, "given up")
         case .treeAbsent: self.init(.aborted, "the served tree is not there")
         case .failed: self.init(.internalError, "the file system failed")
@@ -27,7 +28,7 @@ extension FileError.Code {
         case .notFound: self = .absent
         case .failedPrecondition: self = .notFolder
         case .permissionDenied: self = error.message == "hidden" ? .hiddenNotServed : .noPermission
-        case .outOfRange: self = .tooMuchToSort
+        case .outOfRange: self = error.message == "others sort" ? .sortingBusy : .tooMuchToSort
         default: return nil
         }
     }

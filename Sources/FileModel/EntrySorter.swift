@@ -7,7 +7,7 @@ private import Glibc
 public struct EntrySorter: ~Copyable {
     /// What keeps it from sorting.
     public enum Failure: Error, Sendable, Hashable {
-        /// These entries need more than the whole budget.
+        /// These entries need more than one sorting may take.
         case tooMuch
         /// Others have too much of the budget just now.
         case busy
@@ -100,7 +100,7 @@ public struct EntrySorter: ~Copyable {
     }
 
     private mutating func take(_ bytes: Int) throws(Failure) {
-        guard taken + bytes <= budget.bytesMax else { throw .tooMuch }
+        guard taken + bytes <= budget.bytesOfOneMax else { throw .tooMuch }
         guard budget.take(bytes) else { throw .busy }
         taken += bytes
     }

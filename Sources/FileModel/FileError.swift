@@ -14,6 +14,8 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
         case noResources
         /// To bring it into order takes more memory than is allowed for that.
         case tooMuchToSort
+        /// Others that bring something into order have the memory just now.
+        case sortingBusy
         /// Whoever asked has gone.
         case cancelled
         /// The served tree itself is not there (now).
@@ -39,9 +41,8 @@ extension FileError {
     public init(_ failure: EntrySorter.Failure) {
         switch failure {
         case .tooMuch:
-            self.init(.tooMuchToSort, "more names than PASARELA_SORT_BYTES_MAX lets sort")
-        case .busy:
-            self.init(.noResources, "others sort so much that PASARELA_SORT_BYTES_MAX is reached")
+            self.init(.tooMuchToSort, "more names than half of PASARELA_SORT_BYTES_MAX lets sort")
+        case .busy: self.init(.sortingBusy, "PASARELA_SORT_BYTES_MAX is reached by others")
         case .cancelled: self.init(.cancelled, "given up")
         }
     }

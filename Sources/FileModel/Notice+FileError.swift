@@ -8,7 +8,8 @@ extension Notice {
     public init(_ error: FileError, at path: [UInt8]) {
         switch error.code {
         case .noPermission, .hiddenNotServed: self.init(.noPermission, path: path)
-        case .absent, .notFolder, .noResources, .tooMuchToSort, .cancelled, .treeAbsent, .failed:
+        case .absent, .notFolder, .noResources, .tooMuchToSort, .sortingBusy, .cancelled,
+            .treeAbsent, .failed:
             self.init(.readError, path: path)
         }
     }

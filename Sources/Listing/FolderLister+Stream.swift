@@ -2,9 +2,6 @@ public import FileModel
 internal import RootedFiles
 
 extension FolderLister {
-    /// Entries in a piece of a stream.
-    public static let pieceCount = 512
-
     /// All entries of a folder, piece by piece. Without an order memory for one piece.
     ///
     /// Sizes and times are read as the pieces go out.
@@ -28,31 +25,41 @@ extension FolderLister {
             if page.entries.count > 0 { _ = send(page.entries, true) }
             return []
         case .folder(let folder):
-            var pieces = Pieces(send: { send($0, false) })
-            switch order {
-            case .unsorted: try stream(folder, query, isCancelled, to: &pieces)
-            case .sorted(let after):
-                try sort(folder, query, after, budget, isCancelled, to: &pieces)
+            let pieces = PieceSender { send($0, false) }
+            let isOver = {
+                pieces.sendIfDue()
+                return pieces.hasEnded || isCancelled()
+            }
+            var missing: FileError?
+            do throws(FileError) {
+                switch order {
+                case .unsorted: try stream(folder, query, isOver, to: pieces, &missing)
+                case .sorted(let after):
+                    try sort(folder, query, after, budget, isOver, to: pieces, &missing)
+                }
+            } catch  where error.code == .cancelled && pieces.hasEnded && !isCancelled() {
+                // It was the reader who had enough.
             }
             pieces.sendRest()
-            return pieces.missing.map { [Notice($0, at: query.path)] } ?? []
+            return missing.map { [Notice($0, at: query.path)] } ?? []
         }
     }
 
     private func stream(
         _ folder: borrowing Folder, _ query: EntryQuery, _ isCancelled: () -> Bool,
-        to pieces: inout Pieces
+        to pieces: PieceSender, _ missing: inout FileError?
     ) throws(FileError) {
         try forEachCandidate(in: folder, query, isCancelled) { name, kind in
             append(
-                name, kind, of: folder, query, to: &pieces.piece, missing: &pieces.missing)
+                name, kind, of: folder, query, to: &pieces.page.entries, missing: &missing)
             return pieces.goesOn()
         }
     }
 
     private func sort(
         _ folder: borrowing Folder, _ query: EntryQuery, _ after: ListPosition?,
-        _ budget: SortBudget, _ isCancelled: @escaping () -> Bool, to pieces: inout Pieces
+        _ budget: SortBudget, _ isCancelled: @escaping () -> Bool, to pieces: PieceSender,
+        _ missing: inout FileError?
     ) throws(FileError) {
         var sorter = EntrySorter(
             query.order, after: after, within: budget, isCancelled: isCancelled)
@@ -71,37 +78,12 @@ extension FolderLister {
             if let failure { throw failure }
             try sorter.finish { entry in
                 append(
-                    entry.name, entry.kind, of: folder, query, to: &pieces.piece,
-                    missing: &pieces.missing)
+                    entry.name, entry.kind, of: folder, query, to: &pieces.page.entries,
+                    missing: &missing)
                 return pieces.goesOn()
             }
         } catch {
             throw FileError(error)
-        }
-    }
-
-    /// What is gathered and sent when it is enough.
-    private struct Pieces {
-        let send: (EntryBatch) -> Bool
-        var piece = EntryBatch()
-        var missing: FileError?
-        private var hasEnded = false
-
-        init(send: @escaping (EntryBatch) -> Bool) {
-            self.send = send
-        }
-
-        /// Sends the piece if it is full; false: the reader has gone.
-        mutating func goesOn() -> Bool {
-            if piece.count >= FolderLister.pieceCount {
-                hasEnded = !send(piece)
-                piece = EntryBatch()
-            }
-            return !hasEnded
-        }
-
-        mutating func sendRest() {
-            if !hasEnded, piece.count > 0 { _ = send(piece) }
         }
     }
 }

@@ -2,11 +2,6 @@ public import FileModel
 internal import RootedFiles
 
 extension TreeSearcher {
-    /// Entries in a piece of a stream.
-    public static let pieceCount = 512
-    /// How long hits wait for others to go out with.
-    static let pieceDelay = Duration.milliseconds(50)
-
     /// All hits, piece by piece. Without an order, the walk's; then memory for one piece.
     ///
     /// - Parameters:
@@ -21,15 +16,16 @@ extension TreeSearcher {
         isCancelled: @escaping () -> Bool, send: @escaping (EntryBatch) -> Bool
     ) throws(FileError) -> (isComplete: Bool, notices: [Notice]) {
         let base = try openBase(query)
-        let pieces = Pieces(send: send)
+        let pieces = PieceSender(send: send)
+        let isOver = {
+            // Hits are not kept back while others are looked for.
+            pieces.sendIfDue()
+            return pieces.hasEnded || isCancelled()
+        }
         var matcher = text.map { NameMatcher($0) }
         var reader = HitReader(base: base, query: query)
         // A stream has no budget of time: its reader decides how long it takes, and cancels.
-        var walk = TreeWalk(query: query, deadline: nil) {
-            // Hits are not kept back while others are looked for.
-            pieces.sendIfOld()
-            return pieces.hasEnded || isCancelled()
-        }
+        var walk = TreeWalk(query: query, deadline: nil, isCancelled: isOver)
         switch order {
         case .unsorted:
             try walk.forEachEntry(beneath: base) { folder, name, kind in
@@ -39,7 +35,7 @@ extension TreeSearcher {
             }
         case .sorted(let after):
             var sorter = EntrySorter(
-                query.order, after: after, within: budget, isCancelled: isCancelled)
+                query.order, after: after, within: budget, isCancelled: isOver)
             var failure: EntrySorter.Failure?
             try walk.forEachEntry(beneath: base) { folder, name, kind in
                 guard matcher?.matches(name) ?? true else { return true }
@@ -65,38 +61,5 @@ extension TreeSearcher {
         pieces.sendRest()
         for notice in walk.notices { pieces.page.note(notice) }
         return (walk.isComplete && pieces.page.isComplete, pieces.page.notices)
-    }
-
-    /// Hits that are gathered, and sent when they are enough or have waited long enough.
-    private final class Pieces {
-        /// What is gathered, and all that is to be said in the end.
-        var page = EntryPage()
-        /// The reader has gone.
-        private(set) var hasEnded = false
-        private let send: (EntryBatch) -> Bool
-        private var sent = ContinuousClock.now
-
-        init(send: @escaping (EntryBatch) -> Bool) {
-            self.send = send
-        }
-
-        /// Sends what there is if it is enough; false: the reader has gone.
-        func goesOn() -> Bool {
-            if page.entries.count >= TreeSearcher.pieceCount { sendRest() }
-            return !hasEnded
-        }
-
-        func sendIfOld() {
-            guard page.entries.count > 0, ContinuousClock.now - sent >= TreeSearcher.pieceDelay
-            else { return }
-            sendRest()
-        }
-
-        func sendRest() {
-            guard !hasEnded, page.entries.count > 0 else { return }
-            hasEnded = !send(page.entries)
-            page.entries = EntryBatch()
-            sent = ContinuousClock.now
-        }
     }
 }

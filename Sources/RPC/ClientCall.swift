@@ -181,7 +181,7 @@ final class ClientCall: @unchecked Sendable {
         let started = grpc_call_start_batch(call, operation, 1, operation, nil)
         guard started == GRPC_CALL_OK else { throw refused(started) }
         if queue.pluck(operation, until: deadline.grpcTime) == nil {
-            grpc_call_cancel(call, nil)
+            giveUp(call)
             _ = queue.pluck(operation)
             _ = takeAnswer()
             throw RPCError(.deadlineExceeded, "\(method): the server has said nothing for long")
@@ -196,7 +196,7 @@ final class ClientCall: @unchecked Sendable {
         isOver: Bool, deadline: RPCDeadline, _ cancellation: RPCCancellation?
     ) throws(RPCError) {
         guard let call = streamCall else { return }
-        if !isOver { grpc_call_cancel(call, nil) }
+        if !isOver { giveUp(call) }
         _ = awaitBeginning(by: .none)
         _ = queue.pluck(operations + Operation.receiveStatus)
         defer {
@@ -204,6 +204,12 @@ final class ClientCall: @unchecked Sendable {
             end(call)
         }
         try takeStatus(method, deadline)
+    }
+
+    /// Ends the caller's own call: what comes of it is no sign of a server about to go.
+    private func giveUp(_ call: OpaquePointer) {
+        current.withLock { $0.isCancelled = true }
+        grpc_call_cancel(call, nil)
     }
 
     /// The stream's call. Only its caller, by the way of `RPCStream`, begins and ends calls.

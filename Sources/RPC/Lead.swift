@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Synchronization
 internal import Threads
 
@@ -6,8 +5,7 @@ internal import Threads
 ///
 /// With all of them in gRPC's queue, each call wakes a second thread, which polls in the place of the one that has got
 /// the call: for nothing where calls come one after the other. Here the leader carries its call out itself, and keeps the
-/// place meanwhile. It is passed on where there is work for two: with the next call, if that has come already and a core
-/// may be free for it; or after a moment, if the call takes long.
+/// place meanwhile. It is passed on where there is work for two: with the next call, if that has come already; or after a moment, if the call takes long.
 final class Lead: Sendable {
     /// What a thread is to do. It leads.
     enum Turn: Sendable {
@@ -42,8 +40,7 @@ final class Lead: Sendable {
     private let count = Atomic<UInt64>(0)
     /// Threads that carry a call out.
     private let busy = Atomic(0)
-    /// More threads than cores only take them from each other.
-    private let cores: Int
+    private let threads: Int
     private let watch = Monitor(Watch())
     /// A copy of `isAwake` that needs no lock.
     private let isWatched = Atomic(false)
@@ -53,8 +50,9 @@ final class Lead: Sendable {
     /// Looks without a new call after which nobody looks any more.
     private static let looksMax = 50
 
-    init() {
-        cores = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+    /// - Parameter threads: how many take calls.
+    init(threads: Int) {
+        self.threads = threads
     }
 
     /// Waits for the place; nil: there will be no calls.
@@ -86,7 +84,8 @@ final class Lead: Sendable {
         let others = busy.add(1, ordering: .relaxed).oldValue
         defer { busy.subtract(1, ordering: .relaxed) }
         if let next {
-            guard others + 1 >= cores else {
+            // Not only while a core is free: a call may wait for the disk.
+            guard others + 1 >= threads else {
                 state.update(waking: .one) { $0.handed = next }
                 call()
                 return take()

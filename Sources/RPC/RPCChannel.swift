@@ -70,7 +70,7 @@ public final class RPCChannel: Sendable {
             end(call)
             return answer
         } catch {
-            end(call, failedOn: connection, with: error)
+            end(call, failing: error)
             throw error
         }
     }
@@ -91,9 +91,9 @@ public final class RPCChannel: Sendable {
         let (call, connection) = try begin(request)
         do {
             try call.beginStream(request, on: connection)
-            return RPCStream(self, call, connection, deadline, cancellation)
+            return RPCStream(self, call, deadline, cancellation)
         } catch {
-            end(call, failedOn: connection, with: error)
+            end(call, failing: error)
             throw error
         }
     }
@@ -111,7 +111,7 @@ public final class RPCChannel: Sendable {
         while let message = try stream.next(within: .seconds(Int64.max)) { try receive(message) }
     }
 
-    /// Cancels the calls under way and lets go of the connection; later calls fail with
+    /// Cancels the calls under way and lets go of the connections; later calls fail with
     /// `cancelled`.
     public func shutdown() {
         let (all, idle) = state.update(waking: .all) { state in
@@ -121,6 +121,11 @@ public final class RPCChannel: Sendable {
         }
         for call in idle { call.connection = nil }
         for call in all { call.cancelForGood() }
+    }
+
+    /// Connections that wait for a call.
+    var idleConnections: Int {
+        state.update(waking: .none) { state in state.idle.count { $0.connection != nil } }
     }
 
     private func begin(
@@ -201,8 +206,11 @@ public final class RPCChannel: Sendable {
             let error =
                 isThere && deadline.hasPassed
                 ? RPCError(.deadlineExceeded, error.message) : error
+            // Whoever had little time left has not seen that the server is away: the next one tries for itself.
+            let isCommon = !deadline.hasPassed
             state.update(waking: .all) { state in
                 state.isConnecting = false
+                guard isCommon else { return }
                 state.failures += 1
                 state.lastFailure = error
             }
@@ -226,16 +234,16 @@ public final class RPCChannel: Sendable {
     }
 
     /// The call has ended otherwise.
-    func end(_ call: ClientCall, failedOn connection: Connection, with error: RPCError) {
+    func end(_ call: ClientCall, failing error: RPCError) {
         if error.isRetriable {
             // It may be a server that stops, whose connections take no more calls but are still open: the idle ones as
-            // well. (What is dropped is closed here, with no lock held.)
+            // well. (They are closed when this returns, with no lock held.)
+            call.connection = nil
             let idle = state.update(waking: .none) { state in
-                defer { state.idle = [] }
-                return state.idle
+                defer { for other in state.idle { other.connection = nil } }
+                return state.idle.map(\.connection)
             }
-            for other in idle + [call] { other.connection = nil }
-            for other in idle { giveBack(other) }
+            withExtendedLifetime(idle) {}
         }
         end(call)
     }

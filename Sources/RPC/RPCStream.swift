@@ -5,19 +5,16 @@
 public final class RPCStream {
     private let channel: RPCChannel
     private let call: ClientCall
-    private let connection: Connection
     private let deadline: RPCDeadline
     private let cancellation: RPCCancellation?
     private var hasEnded = false
 
     init(
-        _ channel: RPCChannel, _ call: ClientCall, _ connection: Connection,
-        _ deadline: RPCDeadline,
+        _ channel: RPCChannel, _ call: ClientCall, _ deadline: RPCDeadline,
         _ cancellation: RPCCancellation?
     ) {
         self.channel = channel
         self.call = call
-        self.connection = connection
         self.deadline = deadline
         self.cancellation = cancellation
     }
@@ -60,7 +57,7 @@ public final class RPCStream {
             channel.end(call)
             return nil
         } catch {
-            channel.end(call, failedOn: connection, with: error)
+            channel.end(call, failing: error)
             return error
         }
     }

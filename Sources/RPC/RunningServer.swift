@@ -14,7 +14,7 @@ final class RunningServer: @unchecked Sendable {
     private let arrivals: OpaquePointer
     private let slots: [ServerSlot]
     private let streams: StreamPlaces
-    private let lead = Lead()
+    private let lead: Lead
     private let stopping: StopSignal
     private let inFlight = Atomic<Int>(0)
     /// Calls ever taken.
@@ -35,6 +35,7 @@ final class RunningServer: @unchecked Sendable {
         server = arguments.withGRPC { grpc_server_create($0, nil) }
         arrivals = grpc_completion_queue_create_for_next(nil)
         grpc_server_register_completion_queue(server, arrivals, nil)
+        lead = Lead(threads: configuration.unaryThreads)
         streams = StreamPlaces(count: configuration.streamThreads)
         stopping = StopSignal()
         slots = Self.makeSlots(handlers, configuration, server: server, stopping: stopping)

@@ -102,21 +102,21 @@ public struct TreeDaemon: Sendable {
     /// Runs an answer and logs it where it failed, was slow, or every call is asked for.
     ///
     /// The line has the request's id as the gateway logs it.
+    ///
+    /// - Parameter isStream: how long it takes is its client's choice, so it is never slow.
     public func logged<Answer>(
-        _ call: RPCServerCall, _ answer: () throws(RPCError) -> Answer
+        _ call: RPCServerCall, isStream: Bool = false, _ answer: () throws(RPCError) -> Answer
     ) throws(RPCError) -> Answer {
         let start = ContinuousClock.now
         defer { calls.add() }
         do throws(RPCError) {
             let result = try answer()
-            // Whoever has left did not get it. Exactly only where it will be told: that takes a system call.
-            let isLeft =
-                configuration.logRequests
-                ? call.waitUntilCancelled(for: .zero) : call.isCancelled
-            note(call, isLeft ? .cancelled : .ok, "", start)
+            // Whoever has left did not get it. Looked at only where it will be told: that takes a system call.
+            let isLeft = configuration.logRequests && call.waitUntilCancelled(for: .zero)
+            note(call, isLeft ? .cancelled : .ok, "", start, isStream: isStream)
             return result
         } catch {
-            note(call, error.code, error.message, start)
+            note(call, error.code, error.message, start, isStream: isStream)
             throw error
         }
     }
@@ -131,12 +131,12 @@ public struct TreeDaemon: Sendable {
 
     private func note(
         _ call: RPCServerCall, _ code: RPCStatusCode, _ message: String,
-        _ start: ContinuousClock.Instant
+        _ start: ContinuousClock.Instant, isStream: Bool
     ) {
         let duration = ContinuousClock.now - start
-        let isSlow = duration >= configuration.slowRequest
-        // Clients leave all the time.
-        guard code != .cancelled || configuration.logRequests else { return }
+        let isSlow = !isStream && duration >= configuration.slowRequest
+        // Clients leave all the time; one that has waited in vain shall find why.
+        guard code != .cancelled || isSlow || configuration.logRequests else { return }
         guard code != .ok || isSlow || configuration.logRequests else { return }
         var level = Logger.Level.info
         if code == .internalError || code == .resourceExhausted || code == .unknown {

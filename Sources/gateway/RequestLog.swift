@@ -27,7 +27,8 @@ struct RequestLog: Sendable {
         // Clients leave all the time.
         guard (status >= 400 && status != 499) || isSlow || logsAll else { return }
         var omitted = 0
-        if (400..<500).contains(status), !logsAll {
+        // What clients can cause at will.
+        if (400..<500).contains(status) || problem?.code == .overload, !logsAll {
             guard let before = budget.line() else { return }
             omitted = before
         }
@@ -70,8 +71,10 @@ struct RequestLog: Sendable {
             guard logsAll else { return }
             end = "the client left after \(entries) entries"
         case .clientStalled:
-            guard logsAll || budget.line() != nil else { return }
-            end = "the client has read nothing for long, after \(entries) entries"
+            guard let before = budget.line() else { return }
+            end =
+                "the client has read nothing for long, after \(entries) entries"
+                + (before > 0 ? " (\(before) such lines were left out before)" : "")
         case .cutOff(let cause):
             level = .warning
             end = "cut off after \(entries) entries: \(cause)"

@@ -44,7 +44,9 @@ struct ListingCommand: ServiceCommand {
         init(_ configuration: TreeDaemonConfiguration, log: Logger, after earlier: Parts? = nil) {
             daemon = TreeDaemon(configuration, log: log, after: earlier?.daemon)
             lister = FolderLister(configuration.tree)
-            sorting = SortBudget(bytesMax: configuration.sortBytesMax)
+            let bytesMax = configuration.sortBytesMax
+            sorting = earlier?.sorting ?? SortBudget(bytesMax: bytesMax)
+            sorting.bytesMax = bytesMax
         }
     }
 
@@ -68,7 +70,7 @@ struct ListingCommand: ServiceCommand {
                 },
                 stream: { (call, query, order, send) throws(RPCError) in
                     let parts = current.value
-                    return try parts.daemon.logged(call) { () throws(RPCError) in
+                    return try parts.daemon.logged(call, isStream: true) { () throws(RPCError) in
                         let notices = try parts.daemon.reading(for: call) {
                             () throws(FileError) in
                             try parts.lister.stream(

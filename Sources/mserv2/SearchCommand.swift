@@ -43,7 +43,9 @@ struct SearchCommand: ServiceCommand {
         init(_ configuration: SearchConfiguration, log: Logger, after earlier: Parts? = nil) {
             daemon = TreeDaemon(configuration.daemon, log: log, after: earlier?.daemon)
             searcher = TreeSearcher(configuration.daemon.tree, budget: configuration.walkBudget)
-            sorting = SortBudget(bytesMax: configuration.daemon.sortBytesMax)
+            let bytesMax = configuration.daemon.sortBytesMax
+            sorting = earlier?.sorting ?? SortBudget(bytesMax: bytesMax)
+            sorting.bytesMax = bytesMax
         }
     }
 
@@ -68,7 +70,7 @@ struct SearchCommand: ServiceCommand {
                 },
                 stream: { (call, query, text, order, send) throws(RPCError) in
                     let parts = current.value
-                    return try parts.daemon.logged(call) { () throws(RPCError) in
+                    return try parts.daemon.logged(call, isStream: true) { () throws(RPCError) in
                         let end = try parts.daemon.reading(for: call) { () throws(FileError) in
                             try parts.searcher.stream(
                                 query, text: text, in: order, within: parts.sorting,

@@ -132,7 +132,9 @@ import Testing
         let end = try encode(message)
         var random = SeededGenerator(announcedFor: "a stream without its end")
         let query = random.query(streamed: true)
-        for sent in [[], [end], [[0x0A, 0xFF]]] {
+        message.end.count = 0
+        let right = try encode(message)
+        for sent in [[], [end], [[0x0A, 0xFF]], [right, right]] {
             messages.withLock { $0 = sent }
             try ServedProtocol.run(handlers) { channel in
                 let stream = try ListingProtocol.stream(

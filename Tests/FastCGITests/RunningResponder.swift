@@ -10,9 +10,16 @@ final class RunningResponder {
     let threadName: String
     private let folder: String
 
-    init(
+    convenience init(
         _ change: (inout ResponderConfiguration) -> Void = { _ in },
         handler: @escaping @Sendable (Request) -> Response = RunningResponder.echo
+    ) throws {
+        try self.init(change, parkingHandler: { request, _ in handler(request) })
+    }
+
+    init(
+        _ change: (inout ResponderConfiguration) -> Void = { _ in },
+        parkingHandler: @escaping Responder.ParkingHandler
     ) throws {
         var template = Array("/tmp/pasarela-fcgi-XXXXXX".utf8CString)
         let made = template.withUnsafeMutableBufferPointer { buffer in
@@ -24,7 +31,7 @@ final class RunningResponder {
         var configuration = ResponderConfiguration(workers: 4)
         configuration.threadName = threadName
         change(&configuration)
-        responder = Responder(configuration: configuration, handler: handler)
+        responder = Responder(configuration: configuration, parkingHandler: parkingHandler)
         try responder.start(listeningOn: try Self.listen(path))
     }
 

@@ -156,6 +156,26 @@ import Testing
         }
     }
 
+    /// A sorter that holds the places, in a box.
+    private final class Offered {
+        var sorter: EntrySorter
+        init(_ sorter: consuming EntrySorter) { self.sorter = sorter }
+    }
+
+    private static func offered(
+        _ places: [ListPosition], within budget: SortBudget
+    ) throws -> Offered {
+        var sorter = EntrySorter(
+            ListOrder(.natural), after: nil, within: budget, isCancelled: { false })
+        for place in places {
+            try place.name.withUnsafeBufferPointer { name in
+                try sorter.offer(
+                    name: name, folder: UnsafeBufferPointer(start: nil, count: 0), kind: nil)
+            }
+        }
+        return Offered(sorter)
+    }
+
     @Test func `sorting ends where its memory does, or who asked has gone`() throws {
         let places = (0..<100_000).map { number in
             ListPosition(name: Array("\(number)".utf8), isDirectory: false)
@@ -165,19 +185,18 @@ import Testing
             try Self.sort(places, after: nil, in: ListOrder(.natural), within: budget)
         }
         #expect(budget.bytesTaken == 0)
-        // Others have half of it.
-        let large = SortBudget(bytesMax: 16 << 20)
-        var other = EntrySorter(
-            ListOrder(.natural), after: nil, within: large, isCancelled: { false })
-        try places.forEach { place in
-            try place.name.withUnsafeBufferPointer { name in
-                try other.offer(
-                    name: name, folder: UnsafeBufferPointer(start: nil, count: 0), kind: nil)
-            }
-        }
+        // As much as three such lists need, and a little: one may take half of it, two leave too little for a third.
+        let counting = SortBudget(bytesMax: 1 << 30)
+        let one = try Self.offered(places, within: counting)
+        let need = counting.bytesTaken
+        let shared = SortBudget(bytesMax: 2 * need + 1_024)
+        let others = (
+            try Self.offered(places, within: shared), try Self.offered(places, within: shared)
+        )
         #expect(throws: EntrySorter.Failure.busy) {
-            try Self.sort(places, after: nil, in: ListOrder(.natural), within: large)
+            try Self.sort(places, after: nil, in: ListOrder(.natural), within: shared)
         }
+        _ = (one, others)
         var looks = 0
         #expect(throws: EntrySorter.Failure.cancelled) {
             try Self.sort(
@@ -188,6 +207,5 @@ import Testing
                 return looks > 40
             }
         }
-        try other.finish { _ in false }
     }
 }

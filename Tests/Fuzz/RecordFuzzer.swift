@@ -60,7 +60,7 @@ private final class RecordFuzzer {
         outcome.method = received.method
         outcome.target = received.target
         precondition(!received.target.contains(0), "a NUL came through")
-        let isWritten = request.write(Array("Status: 204\r\n\r\n".utf8))
+        let isWritten = request.writer.write(Array("Status: 204\r\n\r\n".utf8))
         precondition(isWritten, "/dev/null refused an answer")
         outcome.isKept = request.finish()
         return outcome

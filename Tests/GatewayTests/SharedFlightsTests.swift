@@ -7,6 +7,15 @@ import Threads
 
 @testable import gateway
 
+extension SharedFlights {
+    /// For who waits on its own thread: what the flight brings, or nil.
+    fileprivate func cargo(
+        for key: Key, whenGone: Farewell? = nil, _ fly: (RPCCancellation) -> Cargo
+    ) -> Cargo? {
+        if case .landed(let cargo) = board(for: key, whenGone: whenGone, fly) { cargo } else { nil }
+    }
+}
+
 @Suite struct SharedFlightsTests {
     /// When a flight departed and what it carries.
     private struct Cargo: Sendable {
@@ -217,5 +226,150 @@ import Threads
         #expect(cancelled.update(waking: .none) { $0 })
         // Of the two one was the pilot, who comes back with what there is.
         #expect(left.load(ordering: .relaxed) <= 1)
+    }
+
+    @Test func `nobody who waits without a thread gets what departed before they came`() {
+        let flights = flights()
+        let stale = Atomic(0)
+        let foreign = Atomic(0)
+        let delivered = Atomic(0)
+        let parked = Atomic(0)
+        let threads = 8
+        concurrently(
+            (0..<threads).map { thread in
+                {
+                    for round in 0..<2_000 {
+                        let key = (round / 64 + thread) % 3
+                        let came = MonotonicClock.now
+                        let check = { @Sendable (cargo: Cargo?) in
+                            if (cargo?.departed ?? 0) < came { stale.add(1, ordering: .relaxed) }
+                            if cargo?.key != key { foreign.add(1, ordering: .relaxed) }
+                        }
+                        let park = { () -> SharedFlights<Int, Cargo>.Delivery? in
+                            // Some have to wait on their threads, among the others.
+                            guard round % 5 != 0 else { return nil }
+                            return { cargo in
+                                delivered.add(1, ordering: .relaxed)
+                                check(cargo)
+                            }
+                        }
+                        let boarding = flights.board(for: key, park: park) { _ in
+                            Cargo(departed: MonotonicClock.now, key: key, isFinal: false)
+                        }
+                        switch boarding {
+                        case .landed(let cargo): check(cargo)
+                        case .parked: parked.add(1, ordering: .relaxed)
+                        case .left: check(nil)
+                        }
+                    }
+                }
+            })
+        #expect(stale.load(ordering: .relaxed) == 0)
+        #expect(foreign.load(ordering: .relaxed) == 0)
+        // Each once. All have landed: a flight's pilot comes back after its passengers are served.
+        #expect(parked.load(ordering: .relaxed) > 0)
+        #expect(delivered.load(ordering: .relaxed) == parked.load(ordering: .relaxed))
+    }
+
+    @Test func `who waits without a thread may do so for a slow flight, and gets off alone`() {
+        let flights = SharedFlights<Int, Cargo>(patience: .seconds(20), passengersMax: 0) {
+            $0.isFinal
+        }
+        let clients = Clients()
+        let step = Monitor(0)
+        let reach: @Sendable (Int) -> Void = { wanted in
+            let there: Bool? = step.wait { $0 >= wanted ? true : nil }
+            #expect(there == true)
+        }
+        let deliveries = Monitor<[Int64]>([])
+        let cancelled = Atomic(false)
+        concurrently([
+            {
+                _ = flights.cargo(for: 0) { _ in
+                    step.update(waking: .all) { $0 = 1 }
+                    reach(3)
+                    return Cargo(departed: 1, key: 0, isFinal: false)
+                }
+            },
+            {
+                reach(1)
+                _ = flights.cargo(for: 0, whenGone: clients.farewell(9)) { cancellation in
+                    cancelled.store(cancellation.isCancelled, ordering: .relaxed)
+                    return Cargo(departed: 2, key: 0, isFinal: false)
+                }
+            },
+            {
+                // The next pilot is there: who comes now is its passenger.
+                while !clients.areThere(1) { sched_yield() }
+                for client in 0..<3 {
+                    let boarding = flights.board(
+                        for: 0, whenGone: clients.farewell(client),
+                        park: {
+                            { cargo in
+                                deliveries.update(waking: .none) {
+                                    $0.append(cargo?.departed ?? -Int64(client))
+                                }
+                            }
+                        }
+                    ) { _ in Cargo(departed: 0, key: 0, isFinal: false) }
+                    guard case .parked = boarding else {
+                        Issue.record("not parked")
+                        continue
+                    }
+                }
+                // At once, and once.
+                clients.send(away: 1)
+                clients.send(away: 1)
+                #expect(deliveries.update(waking: .none) { $0 } == [-1])
+                step.update(waking: .all) { $0 = 3 }
+            },
+        ])
+        #expect(deliveries.update(waking: .none) { $0 } == [-1, 2, 2])
+        // After the landing there is nobody to get off.
+        clients.send(away: 0)
+        #expect(deliveries.update(waking: .none) { $0 }.count == 3)
+        let isCancelled = cancelled.load(ordering: .relaxed)
+        #expect(!isCancelled)
+    }
+
+    @Test func `a flight ends when those without a thread have left, too`() {
+        let flights = flights()
+        let clients = Clients()
+        let isAloft = Monitor(0)
+        let isCancelled = Monitor(false)
+        let deliveries = Atomic(0)
+        // Waits until it is cancelled.
+        let fly: @Sendable (RPCCancellation) -> Cargo = { cancellation in
+            isAloft.update(waking: .all) { $0 += 1 }
+            while !cancellation.isCancelled { sched_yield() }
+            isCancelled.update(waking: .all) { $0 = true }
+            return Cargo(departed: 0, key: 0, isFinal: false)
+        }
+        concurrently([
+            { _ = flights.cargo(for: 0, whenGone: clients.farewell(0), fly) },
+            {
+                let up: Bool? = isAloft.wait { $0 >= 1 ? true : nil }
+                #expect(up == true)
+                _ = flights.cargo(for: 0, whenGone: clients.farewell(1), fly)
+            },
+            {
+                while !clients.areThere(2) { sched_yield() }
+                _ = flights.board(
+                    for: 0, whenGone: clients.farewell(2),
+                    park: { { _ in deliveries.add(1, ordering: .relaxed) } }, fly)
+                clients.send(away: 0)
+                let second: Bool? = isAloft.wait { $0 >= 2 ? true : nil }
+                #expect(second == true)
+                isCancelled.update(waking: .none) { $0 = false }
+                clients.send(away: 1)
+                let early: Bool? = isCancelled.wait(until: MonotonicClock.now + 50_000_000) {
+                    $0 ? true : nil
+                }
+                #expect(early == nil)
+                clients.send(away: 2)
+            },
+        ])
+        #expect(isCancelled.update(waking: .none) { $0 })
+        #expect(deliveries.load(ordering: .relaxed) == 1)
     }
 }

@@ -182,7 +182,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
     }
 
     @Test func `a stream gives everything in pieces and ends when its reader has enough`() throws {
-        let count = FolderLister.pieceCount * 2 + 3
+        let count = PieceSender.count * 2 + 3
         for index in 0..<count { try tree.file("f\(index)") }
         try tree.file(".hidden").folder("folder")
         var pieces: [Int] = []
@@ -195,14 +195,14 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
             return true
         }
         #expect(notices == [])
-        #expect(pieces == [FolderLister.pieceCount, FolderLister.pieceCount, 3])
+        #expect(pieces == [PieceSender.count, PieceSender.count, 3])
         #expect(names == Set((0..<count).map { "f\($0)" }))
         pieces = []
         _ = try lister.stream(try query(), in: .unsorted, within: Self.budget) { piece, _ in
             pieces.append(piece.count)
             return false
         }
-        #expect(pieces == [FolderLister.pieceCount])
+        #expect(pieces == [PieceSender.count])
     }
 
     @Test func `the stream of a file is that one entry`() throws {
@@ -232,7 +232,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
         ListOrder(.natural), ListOrder(.name, descending: true, directoriesFirst: true),
     ])
     func `a stream in order is what the pages give`(order: ListOrder) throws {
-        let count = FolderLister.pieceCount + 20
+        let count = PieceSender.count + 20
         for index in 0..<count { try tree.file("f\(index)") }
         try tree.folder("folder").file("Ñu").file("nu").link("l", to: "f1")
         let query = try query("", order)

@@ -254,7 +254,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
     @Test func `a stream gives every hit in pieces and ends when its reader has enough`() throws {
         try makeTree()
         try tree.folder("many")
-        let count = TreeSearcher.pieceCount * 2 + 1
+        let count = PieceSender.count * 2 + 1
         for index in 0..<count { try tree.file("many/hit\(index)") }
         var pieces: [Int] = []
         var paths: [String] = []
@@ -267,7 +267,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
             return true
         }
         #expect(end.isComplete && end.notices.isEmpty)
-        #expect(pieces == [TreeSearcher.pieceCount, TreeSearcher.pieceCount, 1])
+        #expect(pieces == [PieceSender.count, PieceSender.count, 1])
         #expect(Set(paths) == Set((0..<count).map { "many/hit\($0)" }))
         pieces = []
         _ = try searcher.stream(
@@ -277,7 +277,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
             pieces.append(piece.count)
             return false
         }
-        #expect(pieces == [TreeSearcher.pieceCount])
+        #expect(pieces == [PieceSender.count])
     }
 
     @Test func `a stream in order is what the pages give`() throws {

@@ -55,7 +55,7 @@ extension Problem {
                     "pide ordenar más nombres de los que caben en la memoria reservada; ninguno no ordena",
                     "asks to sort more names than fit into the memory set aside; ninguno does not sort"
                 ))
-        case .noResources, .cancelled, .treeAbsent:
+        case .noResources, .sortingBusy, .cancelled, .treeAbsent:
             self.init(.overload)
             retryAfter = 1
         case .failed: self.init(.internalError)

@@ -79,7 +79,12 @@ final class Daemons: Sendable {
                         parameters.query, text: parameters.text, in: order, from: channel,
                         metadata: metadata, deadline: deadline, cancellation: cancellation)
                 }
-            return (stream, try stream.next(within: silence))
+            // Pieces without entries are signs of life: nothing is said to the client before the daemon can't refuse any more.
+            while true {
+                let piece = try stream.next(within: silence)
+                if case .entries(let entries, _) = piece, entries.count == 0 { continue }
+                return (stream, piece)
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ final class Metrics: Sendable {
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     private let requests = RequestCounters()
+    private let streams = StreamCounters()
     /// When this was made, in milliseconds since 1970.
     private let start = WallClock.now
 
@@ -20,10 +21,15 @@ final class Metrics: Sendable {
     /// - Parameters:
     ///   - route: nil: no route of the API; such requests are one series, whatever their path.
     ///   - status: the HTTP status; one that the API does not know is counted as `otro`.
-    ///   - duration: from the request's last byte in to its answer's last byte made.
+    ///   - duration: from the request's last byte in to its answer's last byte made; of a whole list, its first.
     func count(route: Route?, status: Int, duration: Duration) {
         requests.count(
             route: RouteLabel(route), status: StatusLabel(status), duration: duration)
+    }
+
+    /// Counts a whole list that has ended.
+    func count(_ outcome: ListStream.Outcome) {
+        streams.count(outcome)
     }
 
     /// How many requests have been answered.
@@ -34,8 +40,10 @@ final class Metrics: Sendable {
     /// - Parameters:
     ///   - figures: the backlog's, of this moment.
     ///   - daemons: each daemon's name, whether it is well now, and how many requests wait for its return.
+    ///   - streams: whole lists that are under way.
     func text(
-        figures: BacklogFigures, daemons: [(name: String, isWell: Bool, waiting: Int)]
+        figures: BacklogFigures, daemons: [(name: String, isWell: Bool, waiting: Int)],
+        streams underWay: Int = 0
     ) -> [UInt8] {
         var text = MetricsText()
         text.family("pasarela_build_info", .gauge, "The version that runs; always 1.")
@@ -49,6 +57,9 @@ final class Metrics: Sendable {
         text.family(
             "pasarela_requests_waiting", .gauge, "Requests held until their daemon is back.")
         for daemon in daemons { text.sample([("daemon", daemon.name)], daemon.waiting) }
+        text.family("pasarela_streams_under_way", .gauge, "Whole lists that are being sent.")
+        text.sample([], underWay)
+        streams.append(to: &text)
         figures.append(to: &text, now: WallClock.now)
         return text.bytes
     }

@@ -22,10 +22,6 @@ struct StreamDesk: Sendable {
     ) throws(Problem) -> ListStream {
         let parameters = try request.parameters()
         let after = try answers.place(of: parameters)
-        guard let place = places.take(for: client) else {
-            throw .overload(
-                "\(places.count) streams are under way, or \(places.countOfOne) of this client's")
-        }
         let cancellation = RPCCancellation()
         peer?.whenGone { cancellation.cancel() }
         let daemon = answers.daemon(for: request)
@@ -33,6 +29,12 @@ struct StreamDesk: Sendable {
         var patienceEnds: Int64?
         while true {
             do throws(Problem) {
+                // Held while the list is read, not while the daemon is waited for.
+                guard let place = places.take(for: client) else {
+                    throw .overload(
+                        "\(places.count) streams are under way, or \(places.countOfOne) of this client's"
+                    )
+                }
                 let (stream, first) = try answers.daemons.stream(
                     parameters, after: after, for: identity, silence: daemon.deadline, life: life,
                     cancellation: cancellation)
@@ -89,11 +91,12 @@ final class ListStream {
             switch next {
             case .end(let end, _):
                 let last = lines.end(isComplete: end.isComplete, end.notices)
-                return writer.write(last) ? .whole : unwritten(peer)
+                return writer.write(last) ? .whole : unwritten(writer)
             case .entries(let entries, let isOfOneEntry):
-                guard writer.write(lines.piece(entries, isOfOneEntry: isOfOneEntry)) else {
-                    return unwritten(peer)
-                }
+                guard
+                    entries.count == 0
+                        || writer.write(lines.piece(entries, isOfOneEntry: isOfOneEntry))
+                else { return unwritten(writer) }
             }
             do throws(RPCError) {
                 next = try stream.next(within: silence)
@@ -104,9 +107,9 @@ final class ListStream {
         }
     }
 
-    private func unwritten(_ peer: Peer?) -> Outcome {
+    private func unwritten(_ writer: BodyWriter) -> Outcome {
         stream.cancel()
-        return peer?.isGone ?? true ? .clientGone : .clientStalled
+        return writer.hasStalled ? .clientStalled : .clientGone
     }
 
     /// Lines written so far.

@@ -19,6 +19,9 @@ final class StreamPlaces: Sendable {
         countOfOne = max(1, count / 2)
     }
 
+    /// Streams under way.
+    var taken: Int { state.withLock { $0.taken } }
+
     /// A place that is taken, until it is let go of.
     final class Place: Sendable {
         private let places: StreamPlaces

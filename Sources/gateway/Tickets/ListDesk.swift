@@ -26,7 +26,11 @@ struct ListDesk: Sendable {
         }
     }
 
-    /// The answer to a request, or the ticket that it became.
+    /// Has a request wait without its thread; nil: it can't.
+    typealias Park = () -> WaitingRequest?
+
+    /// The answer to a request, or the ticket that it became; nil: it was parked, and is answered when the call lands that
+    /// it shares.
     ///
     /// - Parameters:
     ///   - mayBecomeTicket: whether the method is GET; `encolar=no` says the same in the query.
@@ -34,8 +38,8 @@ struct ListDesk: Sendable {
     /// - Throws: ``Problem``: the request's, the daemon's, or that of a backlog that is full.
     func answer(
         to request: ListRequest, mayBecomeTicket: Bool, preferring preferences: Preferences,
-        for identity: RequestIdentity, peer: Peer? = nil
-    ) throws(Problem) -> Answer {
+        for identity: RequestIdentity, peer: Peer? = nil, park: Park? = nil
+    ) throws(Problem) -> Answer? {
         if mayBecomeTicket, preferences.respondsAsync {
             let parameters = try answers.checked(request)
             if parameters.mayBecomeTicket {
@@ -43,18 +47,43 @@ struct ListDesk: Sendable {
                     request, within: preferences.wait ?? 0, for: identity, peer)
             }
         }
-        let patience = preferences.wait.map { Duration.seconds($0) } ?? patience
+        let asked = Asked(
+            request: request, mayBecomeTicket: mayBecomeTicket, wait: preferences.wait,
+            patience: preferences.wait.map { Duration.seconds($0) } ?? patience, identity: identity,
+            peer: peer, begun: MonotonicClock.now)
+        return try answer(asked, park: park)
+    }
+
+    /// A request whose client waits for the answer.
+    private struct Asked: Sendable {
+        let request: ListRequest
+        let mayBecomeTicket: Bool
+        /// How many seconds it said that it would wait.
+        let wait: Int?
+        let patience: Duration
+        let identity: RequestIdentity
+        let peer: Peer?
+        let begun: Int64
+    }
+
+    /// - Parameter missed: how the first try ended, where there was one and the daemon was absent.
+    private func answer(
+        _ asked: Asked, missed: Problem? = nil, park: Park? = nil
+    ) throws(Problem) -> Answer? {
         var mayHaveWaited = true
         do throws(Problem) {
-            var answer = try patiently(
-                request, patience: patience, for: identity, peer, mayHaveWaited: &mayHaveWaited)
-            if let wait = preferences.wait { Self.note("wait=\(wait)", in: &answer) }
+            let answer = try patiently(
+                asked, missed: missed, park: park, mayHaveWaited: &mayHaveWaited)
+            guard var answer, let wait = asked.wait else { return answer }
+            Self.note("wait=\(wait)", in: &answer)
             return answer
         } catch {
-            guard error.isDaemonAbsent, mayBecomeTicket, try request.parameters().mayBecomeTicket
+            guard error.isDaemonAbsent, asked.mayBecomeTicket,
+                try asked.request.parameters().mayBecomeTicket
             else { throw error }
-            let wait = mayHaveWaited ? preferences.wait : nil
-            return try ticket(request, for: identity, applied: wait.map { "wait=\($0)" })
+            let wait = mayHaveWaited ? asked.wait : nil
+            return try ticket(
+                asked.request, for: asked.identity, applied: wait.map { "wait=\($0)" })
         }
     }
 
@@ -63,17 +92,20 @@ struct ListDesk: Sendable {
     ///
     /// - Parameter mayHaveWaited: becomes false where too many waited already.
     private func patiently(
-        _ request: ListRequest, patience: Duration, for identity: RequestIdentity, _ peer: Peer?,
-        mayHaveWaited: inout Bool
-    ) throws(Problem) -> Answer {
-        let daemon = answers.daemon(for: request)
-        let begun = MonotonicClock.now
+        _ asked: Asked, missed: Problem?, park: Park?, mayHaveWaited: inout Bool
+    ) throws(Problem) -> Answer? {
+        let daemon = answers.daemon(for: asked.request)
+        let patience = asked.patience
+        let begun = asked.begun
         let whole = (patience + daemon.deadline).wholeNanoseconds
+        var missed = missed
         var patienceEnds: Int64?
         var left: Duration?
         while true {
             do throws(Problem) {
-                return try shared(request, for: identity, peer, within: left)
+                if let problem = missed.take() { throw problem }
+                // Only at first: from then on patience is counted here.
+                return try shared(asked, within: left, park: patienceEnds == nil ? park : nil)
             } catch {
                 guard error.isDaemonAbsent else { throw error }
                 let now = MonotonicClock.now
@@ -91,25 +123,50 @@ struct ListDesk: Sendable {
 
     /// One try, which identical requests share; where less time is left than they have, one of its own.
     private func shared(
-        _ request: ListRequest, for identity: RequestIdentity, _ peer: Peer?,
-        within limit: Duration?
-    ) throws(Problem) -> Answer {
+        _ asked: Asked, within limit: Duration?, park: Park?
+    ) throws(Problem) -> Answer? {
+        let (request, identity, peer) = (asked.request, asked.identity, asked.peer)
         if let limit {
             return try answers.answer(
                 to: request, for: identity, within: limit, cancellation: Self.cancellation(by: peer)
             )
         }
         let whenGone = peer.map { peer in { peer.whenGone($0) } }
-        let outcome = flights.cargo(for: request, whenGone: whenGone) { cancellation in
+        let park = park.map { park in
+            { park().map { waiting in { @Sendable in deliver($0, asked, waiting) } } }
+        }
+        let boarding = flights.board(for: request, whenGone: whenGone, park: park) { cancellation in
             Result { () throws(Problem) in
                 try answers.answer(to: request, for: identity, cancellation: cancellation)
             }
         }
-        guard let outcome else {
+        switch boarding {
+        case .landed(let outcome): return try outcome.get()
+        case .parked: return nil
+        case .left:
             if peer?.isGone ?? false { throw .clientGone }
             throw .overload("too many wait for the same slow answer")
         }
-        return try outcome.get()
+    }
+
+    /// Answers a request that has waited without a thread.
+    ///
+    /// - Parameter outcome: nil: its client has gone.
+    private func deliver(
+        _ outcome: Result<Answer, Problem>?, _ asked: Asked, _ waiting: WaitingRequest
+    ) {
+        switch outcome {
+        case .success(var answer)?:
+            if let wait = asked.wait { Self.note("wait=\(wait)", in: &answer) }
+            waiting.end(with: .success(answer))
+        case .failure(let problem)? where problem.isDaemonAbsent:
+            // Patience takes a thread.
+            waiting.goOn { () throws(Problem) in try answer(asked, missed: problem) }
+        case .failure(let problem)?: waiting.end(with: .failure(problem))
+        case nil:
+            // Its end is noted by another thread: this one must not wait for the log.
+            waiting.goOn { () throws(Problem) in throw .clientGone }
+        }
     }
 
     private static func cancellation(by peer: Peer?) -> RPCCancellation? {
