@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import statistics
@@ -426,8 +427,8 @@ def large(place, large_root):
 
 @pytest.fixture(scope="module")
 def few(place, large_root):
-    """Two streams at a time, whose clients may take nothing as long as a test lasts; little memory for orders."""
-    with Stack(place, large_root, "few", STREAMS=2, SORT_BYTES_MAX=64 << 20) as made:
+    """Two streams at a time, whose clients may take nothing as long as a test lasts."""
+    with Stack(place, large_root, "few", STREAMS=2) as made:
         yield made
 
 
@@ -436,6 +437,13 @@ def narrow(place, large_root):
     with Stack(place, large_root, "narrow", STREAMS=2, WRITE_TIMEOUT=1, DEADLINE=1, PATIENCE=0.1,
                SORT_BYTES_MAX=1 << 20) as made:
         yield made
+
+
+UNDER_WAY = "pasarela_streams_under_way"
+
+
+def under_way(stack):
+    return stack.metrics()[UNDER_WAY]
 
 
 # The contract
@@ -857,7 +865,8 @@ def test_all_of_200_000_hits(large):
 
 @pytest.mark.parametrize("part, asked", [
     ("mserv1", LARGE + "&formato=ndjson"), ("mserv1", LARGE + "&formato=texto"),
-    ("mserv2", S + "?ruta=/grande&q=entrada&formato=ndjson")])
+    ("mserv2", S + "?ruta=/grande&q=entrada&formato=ndjson"), ("mserv1", LARGE + "&orden=nombre&formato=texto"),
+    ("mserv2", S + "?ruta=/grande&q=entrada&orden=-natural&formato=ndjson")])
 def test_memory_is_bounded_while_it_is_read_slowly(large, part, asked):
     pids = (large.gateway.pid, large.parts[part].pid)
     large.client.ask(asked.replace("grande", "pequena"))
@@ -871,7 +880,9 @@ def test_memory_is_bounded_while_it_is_read_slowly(large, part, asked):
         while reader.take(1 << 22):
             most = max(most, sum(map(pss, pids)))
         assert counted(bytes(reader.body), "texto" if "texto" in asked else "ndjson") == ENTRIES
-    assert most - before < 32 << 10, f"{most - before} KiB more than {before} KiB"
+    # An order takes what its names take: some 170 bytes each, 250 by natural order.
+    names = 0 if "orden" not in asked else ENTRIES * 300 >> 10
+    assert most - before < (32 << 10) + names, f"{most - before} KiB more than {before} KiB"
 
 
 @pytest.mark.parametrize("asked", [LARGE + "&formato=ndjson", LARGE + "&formato=texto",
@@ -942,6 +953,22 @@ def test_a_search_as_a_stream_has_no_budget(place, large_root):
         with reading(stack, S + "?ruta=/grande&q=entrada&formato=ndjson") as reader:
             body = reader.rest()
         assert counted(body, "ndjson") == ENTRIES and body.endswith(b'"completo":true}\n')
+
+
+def test_a_search_that_finds_nothing_goes_on_as_long_as_it_takes(place, large_root):
+    """PASARELA_DEADLINE is how long a daemon may say nothing; one that is at work says so."""
+    asked = target(S, ruta="/grande", q=SLOW_AND_NONE, formato="ndjson")
+    with Stack(place, large_root, "deadline", DEADLINE=2, PATIENCE=0) as stack:
+        # Side by side, so that each takes several times as long.
+        readers = [Reader(stack, asked) for _ in range(8)]
+        try:
+            for reader in readers:
+                assert reader.head().status == 200
+                assert reader.rest() == b'{"fin":true,"total":0,"completo":true}\n'
+            assert time.monotonic() - readers[0].begun > 3, "too quick to show anything"
+        finally:
+            for reader in readers:
+                reader.close()
 
 
 def test_16_streams_at_the_same_time(large):
@@ -1149,6 +1176,16 @@ def test_more_streams_than_there_may_be_are_a_503_and_pages_go_on(few):
         assert counted(other.rest(), "texto") == ENTRIES, "it kept its place all the while"
 
 
+def test_who_is_refused_again_and_again_fills_no_log(few):
+    """200 lines at once and 20 a second, as of other faults of clients."""
+    with reading(few, LARGE + "&formato=ndjson"), reading(few, LARGE + "&formato=ndjson"):
+        before, begun = few.gateway.said().count("sobrecarga"), time.monotonic()
+        for _ in range(600):
+            assert few.client.ask(L + "?ruta=/pequena&formato=texto").status == 503
+        lines, took = few.gateway.said().count("sobrecarga") - before, time.monotonic() - begun
+    assert lines <= 200 + 20 * (took + 1), f"{lines} lines in {took} s"
+
+
 @pytest.mark.parametrize("asked, page", [(LARGE, L), (S + "?ruta=/grande&q=entrada", S + "?q=rara&ruta=/ultima")])
 def test_as_many_slow_readers_as_there_may_be_leave_the_daemon_to_others(large, asked, page):
     held = [reading(large, f"{asked}&formato=ndjson") for _ in range(16)]
@@ -1225,6 +1262,49 @@ def test_who_does_not_read_at_all_ends_and_nothing_is_held_for_it(narrow):
         reader.close()
 
 
+def test_metrics_tell_how_streams_end(narrow):
+    def ended(outcome):
+        return narrow.metrics()[f'pasarela_streams_total{{outcome="{outcome}"}}']
+
+    def one_more(outcome, count):
+        until(lambda: ended(outcome) == count + 1, f"a stream that is {outcome}")
+        until(lambda: under_way(narrow) == 0, "its place")
+
+    until(lambda: under_way(narrow) == 0, "the end of streams of before")
+    before = {outcome: ended(outcome) for outcome in ("whole", "left", "stalled", "cut_off")}
+    assert narrow.client.ask(L + "?ruta=/pequena&formato=ndjson").status == 200
+    one_more("whole", before["whole"])
+    with reading(narrow, LARGE + "&formato=ndjson"):
+        assert under_way(narrow) == 1
+    one_more("left", before["left"])
+    with reading(narrow, LARGE + "&formato=ndjson"):
+        one_more("stalled", before["stalled"])
+    with reading(narrow, LARGE + "&formato=ndjson"):
+        narrow.mserv1.end(9)
+        try:
+            one_more("cut_off", before["cut_off"])
+        finally:
+            narrow.start("mserv1")
+    assert {outcome: ended(outcome) - count for outcome, count in before.items()} == dict.fromkeys(before, 1)
+
+
+def test_a_streams_duration_is_the_time_to_its_first_byte(few):
+    """How long its client takes to read it says nothing about the service."""
+    def told_of():
+        found = {name: value for name, value in few.metrics().items() if "/listar_archivos" in name}
+        return [sum(value for name, value in found.items() if name.startswith(f"pasarela_request_duration_seconds_{kind}"))
+                for kind in ("count", "sum")]
+
+    until(lambda: under_way(few) == 0, "the end of streams of before")
+    before = told_of()
+    with reading(few, LARGE + "&formato=ndjson") as reader:
+        time.sleep(1)  # It is read slowly.
+        assert counted(reader.rest(), "ndjson") == ENTRIES
+    until(lambda: under_way(few) == 0, "its end")
+    count, seconds = (after - earlier for after, earlier in zip(told_of(), before))
+    assert count == 1 and seconds < 0.05 * NOISE, (count, seconds)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("asked", [LARGE, S + "?ruta=/grande&q=entrada"])
 def test_an_order_takes_memory_which_is_bounded(narrow, form, asked):
@@ -1242,18 +1322,38 @@ def test_an_order_takes_memory_which_is_bounded(narrow, form, asked):
     assert counted(narrow.client.ask(f"{asked}&formato={form}").body, form) == ENTRIES
 
 
-def test_orders_share_their_memory(place, large_root):
+NAMED = LARGE + "&orden=nombre&formato=ndjson"
+
+
+def test_an_order_takes_half_of_the_memory_at_most(place, large_root):
+    """64 MiB would do for this one."""
+    with Stack(place, large_root, "half", SORT_BYTES_MAX=64 << 20) as stack:
+        check_problem(stack.client.ask(NAMED), 400, "valor_invalido", "orden")
+        assert stack.client.ask(L + "?ruta=/mediana&orden=nombre&formato=texto").status == 200
+
+
+def test_orders_share_their_memory_and_a_reload_leaves_them_what_they_have(place, large_root):
     """What others hold just now is an overload, not the request's fault."""
-    with Stack(place, large_root, "sorting", SORT_BYTES_MAX=64 << 20) as stack:
-        asked = LARGE + "&orden=nombre&formato=ndjson"
-        with reading(stack, asked):
-            for other in (asked, LARGE + "&orden=-nombre&formato=texto"):
+    settings = f"{place}/sorting.conf"
+    with open(settings, "w", encoding="utf-8") as file:
+        file.write(f"PASARELA_SORT_BYTES_MAX={96 << 20}\n")
+    with Stack(place, large_root, "sorting", CONFIGURATION_FILE=settings) as stack:
+        def refused():
+            for other in (NAMED, LARGE + "&orden=-nombre&formato=texto"):
                 answer = stack.client.ask(other)
                 check_problem(answer, 503, "sobrecarga")
                 assert int(answer.one("Retry-After")) >= 1
             for other in (L + "?ruta=/pequena&orden=nombre&formato=texto", LARGE + "&orden=nombre", LARGE + "&formato=texto"):
                 assert stack.client.ask(other).status == 200
-        until(lambda: stack.client.ask(asked).status == 200, "memory that is free again")
+
+        with reading(stack, NAMED) as one, reading(stack, NAMED) as other:
+            refused()
+            stack.mserv1.send(signal.SIGHUP)
+            until(lambda: "EVENT_NAME=reloaded" in stack.mserv1.said(), "the reload")
+            refused()
+            for reader in (one, other):
+                assert counted(reader.rest(), "ndjson") == ENTRIES
+        until(lambda: stack.client.ask(NAMED).status == 200, "memory that is free again")
 
 
 # Absent, hung, killed
@@ -1298,6 +1398,20 @@ def test_a_daemon_that_comes_back_within_the_patience_answers(absent):
         absent.start("mserv1")
         until(lambda: len(got) == 4, "those who waited")
     assert got == [3] * 4
+
+
+def test_who_waits_for_a_daemon_holds_no_place(absent):
+    until(lambda: under_way(absent) == 0, "the end of streams of before")
+    waiting = [Reader(absent, L + "?ruta=/pequena&formato=ndjson", {"Prefer": "wait=30"}) for _ in range(4)]
+    try:
+        until(lambda: absent.metrics()['pasarela_requests_waiting{daemon="mserv1"}'] >= 4, "four to wait")
+        assert under_way(absent) == 0
+        with reading(absent, S + "?ruta=/grande&q=entrada&formato=ndjson"), \
+                reading(absent, S + "?ruta=/grande&q=entrada&formato=texto"):
+            assert under_way(absent) == 2
+    finally:
+        for one in waiting:
+            one.close()
 
 
 @pytest.fixture
