@@ -1,9 +1,11 @@
 """The same gateway behind other web servers, configured as docs/web-servers.md shows: they pass on what it says."""
 
+import contextlib
 import os
 import re
 import subprocess
 import threading
+import time
 from concurrent import futures
 
 import pytest
@@ -12,11 +14,14 @@ import fastcgi_client as fastcgi
 import oracle
 from client import UUID, Client, check_problem, target
 from stack import Stack, accepted, beside, check_listing, check_search, folder, plain_tree, until
+from streams import SLOW, Reader, counted, cpu, ended_call, identity
 from web_servers import PAGE, SERVERS, Running, shown
 
 L, S = "/listar_archivos", "/buscar_archivos"
 ODD = [b"con espacio", b"a%20b", b"a+b", b"a&b=c", b"a;b", b"a?b#c", b'"comillas"', b"l\nnea", b"\xff\xfe", b"\xc3(",
        "ñandú".encode(), b"back\\slash", b"%2e%2e", b"*", b"'", b"<b>", b"\x01\x7f"]
+# So many that a search among them takes a while, and no server has room for a list of them.
+MANY = 80_000
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +33,13 @@ def world():
         for name in ODD:
             os.mkdir(os.path.join(root.encode(), name))
             open(os.path.join(root.encode(), name, name), "wb").close()
+        # A search that takes a while (SLOW) has a hit before and behind, whichever way the walk goes.
+        os.mkdir(f"{root}/larga")
+        for name in ("a", "lenta", "z"):
+            os.mkdir(f"{root}/larga/{name}")
+            open(f"{root}/larga/{name}/rara", "wb").close()
+        for number in range(MANY):
+            os.mknod(f"{root}/larga/lenta/entrada {number:06} de una carpeta con muchas entradas.txt")
         os.mkdir(os.path.join(root.encode(), b"grande"))
         for number in range(1_000):
             open(os.path.join(root.encode(), b"grande", b"%04d" % number + "ñ".encode() * 100), "wb").close()
@@ -39,7 +51,7 @@ def world():
             os.close(deep)
             deep = deeper
         os.close(deep)
-        stack = Stack(place, root)
+        stack = Stack(place, root, LOG_REQUESTS="yes")
         try:
             stack.start("mserv1", "mserv2", "gateway")
             yield stack
@@ -62,6 +74,8 @@ def server(request, world):
     one = Client(running.url, world.certificate)
     try:
         yield running.start(one)
+        with contextlib.closing(one.another()) as last:
+            assert last.ask("/salud", checked=False).status == 200, "it does not answer any more"
     except BaseException:
         print(running.part.said()[-6000:])
         raise
@@ -233,6 +247,31 @@ def test_files_are_the_web_servers(server, client):
             assert answer.body == expected.read()
     for path in ("/errores/problema.html", "/estilo.css/", "/estilo.cssx"):
         check_problem(client.ask(path), 404, "ruta_http_desconocida")
+
+
+def test_a_stream_is_read_no_faster_than_its_client_takes_it(server, client):
+    """Spooled or gathered by the server the call would end, whoever reads."""
+    name, asked = identity(), L + "?ruta=/larga/lenta&formato=ndjson"
+    with Reader(server, asked, {"X-Request-Id": name}) as reader:
+        assert reader.head().status == 200 and reader.take(1)
+
+        def rests():
+            before = cpu(server.stack.mserv1.pid)
+            time.sleep(0.3)
+            return cpu(server.stack.mserv1.pid) - before < 0.005
+
+        until(rests, "the daemon to wait")
+        assert ended_call(server.stack, "mserv1", name) is None, "the server took it all"
+        assert counted(reader.rest(), "ndjson") == MANY + 1
+    assert client.ask(asked).body.count(b"\n") == MANY + 2
+
+
+def test_a_hit_reaches_the_client_while_others_are_looked_for(server):
+    name = identity()
+    with Reader(server, target(S, ruta="/larga", q=f"{SLOW} rara", formato="texto"), {"X-Request-Id": name}) as reader:
+        assert reader.head().status == 200 and reader.take(1)
+        assert ended_call(server.stack, "mserv2", name) is None, "it was kept back until the end"
+        assert counted(reader.rest(), "texto") == 3
 
 
 def test_http_2_gives_the_same(server, client):

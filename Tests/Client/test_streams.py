@@ -6,20 +6,18 @@ the tree of odd_tree; `large` and `narrow` (small bounds, short times) serve a f
 
 import contextlib
 import gzip
-import http.client
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import statistics
 import tempfile
 import time
-import uuid
 from concurrent import futures
 from dataclasses import dataclass, field
-from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
 import h2.connection
@@ -31,9 +29,10 @@ import pytest
 import fastcgi_client
 import odd_tree
 import oracle
-from client import Answer, check_every_answer, check_list, check_problem, parameters, strict_json, target
+from client import check_list, check_problem, parameters, strict_json, target
 from stack import Stack, beside, until
 from stack import folder as own_folder
+from streams import SLOW, Reader, counted, cpu, ended_call, has_end, identity, pss, reading
 from test_oracle import KINDS, ORDERS, folders
 
 L, S = "/listar_archivos", "/buscar_archivos"
@@ -70,12 +69,6 @@ def unescaped(line):
 TEXT_END = re.compile(rb"# fin (0|[1-9][0-9]*)( incompleto)?(?: cursor=([\x21-\x7e]+))?")
 
 
-def has_end(body):
-    """Whether the last line is whole, and an end."""
-    last = body.rpartition(b"\n")[0].rpartition(b"\n")[2] if body.endswith(b"\n") else b""
-    return last.startswith((b'{"fin":', b"# fin "))
-
-
 def told(body, form):
     """A body in either form: strict, whole, counted."""
     lines = body.split(b"\n")
@@ -97,17 +90,6 @@ def told(body, form):
         assert not [entry for entry in said.entries if "fin" in entry], "an end before the end"
     assert said.total == len(said.entries), (said.total, len(said.entries))
     return said
-
-
-def counted(body, form):
-    """What the last line of a long body says; of the others only that they are so many."""
-    last = body[body.rindex(b"\n", 0, -1) + 1:] if body.count(b"\n") > 1 else body
-    number = body.count(b"\n") - 1
-    if form == "texto":
-        assert re.match(rb"# fin %d( incompleto)?[ \n]" % number, last), last
-    else:
-        assert strict_json(last)["total"] == number, last
-    return number
 
 
 def form_of(answer):
@@ -444,85 +426,24 @@ def large(place, large_root):
 
 
 @pytest.fixture(scope="module")
+def few(place, large_root):
+    """Two streams at a time, whose clients may take nothing as long as a test lasts."""
+    with Stack(place, large_root, "few", STREAMS=2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def narrow(place, large_root):
     with Stack(place, large_root, "narrow", STREAMS=2, WRITE_TIMEOUT=1, DEADLINE=1, PATIENCE=0.1,
                SORT_BYTES_MAX=1 << 20) as made:
         yield made
 
 
-class Reader:
-    """A request over a connection of its own, with little room: nothing is read that the test does not read."""
-
-    def __init__(self, stack, asked, headers=None, method="GET", room=1 << 16):
-        self.asked = asked.encode() if isinstance(asked, str) else asked
-        plain = socket.socket()
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-        plain.settimeout(30)
-        plain.connect(("127.0.0.1", stack.port))
-        self.socket = stack.client.context.wrap_socket(plain, server_hostname="localhost")
-        given = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-        self.socket.sendall(method.encode() + b" " + self.asked + b" HTTP/1.1\r\nHost: localhost\r\n"
-                            + given.encode() + b"\r\n")
-        self.begun = time.monotonic()
-        self.response = http.client.HTTPResponse(self.socket, method=method)
-        self.body, self.whole = bytearray(), None
-
-    def head(self):
-        """The answer without its body."""
-        self.response.begin()
-        answer = Answer(self.response.status, [(n.lower(), v) for n, v in self.response.headers.items()], b"", self.asked)
-        check_every_answer(answer)
-        return answer
-
-    def take(self, count):
-        """Reads so many bytes of the body more, fewer only at its end; False there. `whole`: it was no cut."""
-        wanted = len(self.body) + count
-        while len(self.body) < wanted and self.whole is None:
-            try:
-                piece = self.response.read1(min(wanted - len(self.body), 1 << 16))
-            except (http.client.IncompleteRead, ConnectionError, ssl.SSLError):
-                self.whole = False
-                break
-            if not piece:
-                self.whole = True
-            self.body += piece
-        return self.whole is None
-
-    def rest(self):
-        while self.take(1 << 20):
-            pass
-        return bytes(self.body)
-
-    def close(self):
-        """Goes away: what is on the way is answered with a reset."""
-        self.response.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+UNDER_WAY = "pasarela_streams_under_way"
 
 
-def reading(stack, asked, first=1 << 16, **more):
-    """A stream that has begun: 200, and so many bytes are read. One that ended just now may still have its place."""
-    def opened():
-        reader = Reader(stack, asked, **more)
-        answer = reader.head()
-        if answer.status == 503 and b"sobrecarga" in reader.rest():
-            reader.close()
-            return None
-        assert answer.status == 200, (answer.status, reader.rest()[:500])
-        return reader
-
-    reader = until(opened, "a place among the streams")
-    assert reader.take(first), f"ended within {first} bytes: {reader.body[-300:]}"
-    return reader
-
-
-def identity():
-    return "prueba-" + uuid.uuid4().hex
+def under_way(stack):
+    return stack.metrics()[UNDER_WAY]
 
 
 # The contract
@@ -942,20 +863,10 @@ def test_all_of_200_000_hits(large):
     assert sorted(found) == [f"/grande/{made_name(number)}".encode() for number in range(ENTRIES)]
 
 
-def pss(pid):
-    """Proportional set size in KiB."""
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-        return int(re.search(r"^Pss:\s+(\d+) kB", file.read(), re.M)[1])
-
-
-def cpu(pid):
-    """Seconds of processor that a process has had."""
-    return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3) as the kernel numbers it.
-
-
 @pytest.mark.parametrize("part, asked", [
     ("mserv1", LARGE + "&formato=ndjson"), ("mserv1", LARGE + "&formato=texto"),
-    ("mserv2", S + "?ruta=/grande&q=entrada&formato=ndjson")])
+    ("mserv2", S + "?ruta=/grande&q=entrada&formato=ndjson"), ("mserv1", LARGE + "&orden=nombre&formato=texto"),
+    ("mserv2", S + "?ruta=/grande&q=entrada&orden=-natural&formato=ndjson")])
 def test_memory_is_bounded_while_it_is_read_slowly(large, part, asked):
     pids = (large.gateway.pid, large.parts[part].pid)
     large.client.ask(asked.replace("grande", "pequena"))
@@ -969,7 +880,9 @@ def test_memory_is_bounded_while_it_is_read_slowly(large, part, asked):
         while reader.take(1 << 22):
             most = max(most, sum(map(pss, pids)))
         assert counted(bytes(reader.body), "texto" if "texto" in asked else "ndjson") == ENTRIES
-    assert most - before < 32 << 10, f"{most - before} KiB more than {before} KiB"
+    # An order takes what its names take: some 170 bytes each, 250 by natural order.
+    names = 0 if "orden" not in asked else ENTRIES * 300 >> 10
+    assert most - before < (32 << 10) + names, f"{most - before} KiB more than {before} KiB"
 
 
 @pytest.mark.parametrize("asked", [LARGE + "&formato=ndjson", LARGE + "&formato=texto",
@@ -1025,14 +938,13 @@ def test_who_reads_slowly_is_not_cut_off_by_the_time_it_takes(narrow):
 
 
 def test_a_stream_has_a_longest_life(place, large_root):
-    """PASARELA_STREAM_LIFE, an hour: who makes it longer gets no end line."""
+    """PASARELA_STREAM_LIFE, an hour: who makes it longer gets no end line, however often something is taken."""
     name = identity()
     with Stack(place, large_root, "life", STREAM_LIFE=1) as stack:
         with reading(stack, LARGE + "&formato=ndjson", headers={"X-Request-Id": name}) as reader:
             until(lambda: name in stack.gateway.said() or not reader.take(1 << 14), "the end of its life")
             assert not has_end(reader.rest())
-        with reading(stack, LARGE + "&formato=ndjson") as reader:
-            assert counted(reader.rest(), "ndjson") == ENTRIES
+        assert told(stack.client.ask(L + "?ruta=/mediana&formato=ndjson").body, "ndjson").total == 5_000
 
 
 def test_a_search_as_a_stream_has_no_budget(place, large_root):
@@ -1041,6 +953,26 @@ def test_a_search_as_a_stream_has_no_budget(place, large_root):
         with reading(stack, S + "?ruta=/grande&q=entrada&formato=ndjson") as reader:
             body = reader.rest()
         assert counted(body, "ndjson") == ENTRIES and body.endswith(b'"completo":true}\n')
+
+
+def test_a_search_that_finds_nothing_goes_on_as_long_as_it_takes(place, large_root):
+    """PASARELA_DEADLINE is how long a daemon may say nothing; one that is at work says so each second."""
+    asked = target(S, ruta="/grande", q=SLOW_AND_NONE, formato="ndjson")
+
+    with Stack(place, large_root, "deadline", DEADLINE=2, PATIENCE=0) as stack:
+        def hinder(stop, _):
+            """It has a quarter of the time."""
+            while not stop.is_set():
+                stack.mserv2.freeze()
+                time.sleep(0.3)
+                stack.mserv2.thaw()
+                time.sleep(0.1)
+
+        with beside(hinder), Reader(stack, asked) as reader:
+            assert reader.head().status == 200
+            assert reader.rest() == b'{"fin":true,"total":0,"completo":true}\n'
+            took = time.monotonic() - reader.begun
+        assert took > 3, f"{took} s: too quick to show anything"
 
 
 def test_16_streams_at_the_same_time(large):
@@ -1083,18 +1015,8 @@ def test_streams_leave_nothing_behind(large):
 
 # Who goes away
 
-# A search that takes seconds: 31 words that all but match each of 200,000 names, so that none is excluded.
-SLOW = " ".join(f"-*e*n*t*r*a*d*a*e*u*n*a*c*{letter}{letter}q*" for letter in "abcdefghijklmnopqrstuvwxyzabcde")
 # The same without a hit.
 SLOW_AND_NONE = SLOW + " zzzz"
-
-
-def ended_call(stack, part, name):
-    """(when, gRPC status) of a request's call in its daemon's log, or None."""
-    for line in stack.parts[part].said().splitlines():
-        if f"REQUEST_ID={name} " in line and (found := re.search(r"RPC_GRPC_STATUS_CODE=(\d+)", line)):
-            return datetime.fromisoformat(line.split()[0].replace("Z", "+00:00")).timestamp(), int(found[1])
-    return None
 
 
 @pytest.mark.parametrize("part, asked, reads", [
@@ -1240,28 +1162,32 @@ def test_head_does_not_read_the_folder(large):
 
 # Bounds
 
-def test_more_streams_than_there_may_be_are_a_503_and_pages_go_on(narrow):
-    held = [reading(narrow, LARGE + "&formato=ndjson"), reading(narrow, S + "?ruta=/grande&q=entrada&formato=texto")]
-
-    def read_on(stop, number):
-        while not stop.is_set() and held[number].take(1 << 15):
-            time.sleep(0.01)
-
-    with beside(read_on, threads=2):
+def test_more_streams_than_there_may_be_are_a_503_and_pages_go_on(few):
+    with reading(few, LARGE + "&formato=ndjson") as one, \
+            reading(few, S + "?ruta=/grande&q=entrada&formato=texto") as other:
         for asked in (LARGE, S + "?ruta=/grande&q=entrada", L + "?ruta=/pequena"):
             for form in FORMS:
-                answer = narrow.client.ask(f"{asked}&formato={form}", ASYNC)
+                answer = few.client.ask(f"{asked}&formato={form}", ASYNC)
                 check_problem(answer, 503, "sobrecarga")
                 assert int(answer.one("Retry-After")) >= 1 and not answer.all("Location")
         for asked in (LARGE, S + "?ruta=/grande&q=entrada", LARGE + "&formato=html", LARGE + "&limite=5&formato=ndjson",
                       S + "?ruta=/grande&q=entrada&limite=5&formato=texto"):
-            assert narrow.client.ask(asked).status == 200, asked
-        assert narrow.client.ask("/salud/listo").status == 200
-    assert held[0].whole is held[1].whole is None, "they were to last"
-    held[0].close()
-    for form in FORMS:
-        until(lambda: narrow.client.ask(f"{L}?ruta=/pequena&formato={form}").status == 200, "a place that is free again")
-    held[1].close()
+            assert few.client.ask(asked).status == 200, asked
+        assert few.client.ask("/salud/listo").status == 200
+        one.close()
+        for form in FORMS:
+            until(lambda: few.client.ask(f"{L}?ruta=/pequena&formato={form}").status == 200, "a place that is free again")
+        assert counted(other.rest(), "texto") == ENTRIES, "it kept its place all the while"
+
+
+def test_who_is_refused_again_and_again_fills_no_log(few):
+    """200 lines at once and 20 a second, as of other faults of clients."""
+    with reading(few, LARGE + "&formato=ndjson"), reading(few, LARGE + "&formato=ndjson"):
+        before, begun = few.gateway.said().count(" sobrecarga"), time.monotonic()
+        for _ in range(600):
+            assert few.client.ask(L + "?ruta=/pequena&formato=texto").status == 503
+        lines, took = few.gateway.said().count(" sobrecarga") - before, time.monotonic() - begun
+    assert lines <= 200 + 20 * (took + 1), f"{lines} lines in {took} s"
 
 
 @pytest.mark.parametrize("asked, page", [(LARGE, L), (S + "?ruta=/grande&q=entrada", S + "?q=rara&ruta=/ultima")])
@@ -1290,6 +1216,7 @@ def test_one_address_gets_half_of_the_places(large):
         # The head of the answer; the rest waits.
         return connection, connection.socket.recv(200, socket.MSG_WAITALL)
 
+    until(lambda: under_way(large) == 0, "the end of streams of before")
     with contextlib.ExitStack() as stack:
         def status(address):
             connection, head = asked(address)
@@ -1339,6 +1266,49 @@ def test_who_does_not_read_at_all_ends_and_nothing_is_held_for_it(narrow):
         reader.close()
 
 
+def test_metrics_tell_how_streams_end(narrow):
+    def ended(outcome):
+        return narrow.metrics()[f'pasarela_streams_total{{outcome="{outcome}"}}']
+
+    def one_more(outcome, count):
+        until(lambda: ended(outcome) == count + 1, f"a stream that is {outcome}")
+        until(lambda: under_way(narrow) == 0, "its place")
+
+    until(lambda: under_way(narrow) == 0, "the end of streams of before")
+    before = {outcome: ended(outcome) for outcome in ("whole", "left", "stalled", "cut_off")}
+    assert narrow.client.ask(L + "?ruta=/pequena&formato=ndjson").status == 200
+    one_more("whole", before["whole"])
+    with reading(narrow, LARGE + "&formato=ndjson"):
+        assert under_way(narrow) == 1
+    one_more("left", before["left"])
+    with reading(narrow, LARGE + "&formato=ndjson"):
+        one_more("stalled", before["stalled"])
+    with reading(narrow, LARGE + "&formato=ndjson"):
+        narrow.mserv1.end(9)
+        try:
+            one_more("cut_off", before["cut_off"])
+        finally:
+            narrow.start("mserv1")
+    assert {outcome: ended(outcome) - count for outcome, count in before.items()} == dict.fromkeys(before, 1)
+
+
+def test_a_streams_duration_is_the_time_to_its_first_byte(few):
+    """How long its client takes to read it says nothing about the service."""
+    def told_of():
+        found = {name: value for name, value in few.metrics().items() if "/listar_archivos" in name}
+        return [sum(value for name, value in found.items() if name.startswith(f"pasarela_request_duration_seconds_{kind}"))
+                for kind in ("count", "sum")]
+
+    until(lambda: under_way(few) == 0, "the end of streams of before")
+    before = told_of()
+    with reading(few, LARGE + "&formato=ndjson") as reader:
+        time.sleep(1)  # It is read slowly.
+        assert counted(reader.rest(), "ndjson") == ENTRIES
+    until(lambda: under_way(few) == 0, "its end")
+    count, seconds = (after - earlier for after, earlier in zip(told_of(), before))
+    assert count == 1 and seconds < 0.05 * NOISE, (count, seconds)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("asked", [LARGE, S + "?ruta=/grande&q=entrada"])
 def test_an_order_takes_memory_which_is_bounded(narrow, form, asked):
@@ -1356,18 +1326,38 @@ def test_an_order_takes_memory_which_is_bounded(narrow, form, asked):
     assert counted(narrow.client.ask(f"{asked}&formato={form}").body, form) == ENTRIES
 
 
-def test_orders_share_their_memory(place, large_root):
+NAMED = LARGE + "&orden=nombre&formato=ndjson"
+
+
+def test_an_order_takes_half_of_the_memory_at_most(place, large_root):
+    """64 MiB would do for this one."""
+    with Stack(place, large_root, "half", SORT_BYTES_MAX=64 << 20) as stack:
+        check_problem(stack.client.ask(NAMED), 400, "valor_invalido", "orden")
+        assert stack.client.ask(L + "?ruta=/mediana&orden=nombre&formato=texto").status == 200
+
+
+def test_orders_share_their_memory_and_a_reload_leaves_them_what_they_have(place, large_root):
     """What others hold just now is an overload, not the request's fault."""
-    with Stack(place, large_root, "sorting", SORT_BYTES_MAX=64 << 20) as stack:
-        asked = LARGE + "&orden=nombre&formato=ndjson"
-        with reading(stack, asked):
-            for other in (asked, LARGE + "&orden=-nombre&formato=texto"):
+    settings = f"{place}/sorting.conf"
+    with open(settings, "w", encoding="utf-8") as file:
+        file.write(f"PASARELA_SORT_BYTES_MAX={96 << 20}\n")
+    with Stack(place, large_root, "sorting", CONFIGURATION_FILE=settings) as stack:
+        def refused():
+            for other in (NAMED, LARGE + "&orden=-nombre&formato=texto"):
                 answer = stack.client.ask(other)
                 check_problem(answer, 503, "sobrecarga")
                 assert int(answer.one("Retry-After")) >= 1
             for other in (L + "?ruta=/pequena&orden=nombre&formato=texto", LARGE + "&orden=nombre", LARGE + "&formato=texto"):
                 assert stack.client.ask(other).status == 200
-        until(lambda: stack.client.ask(asked).status == 200, "memory that is free again")
+
+        with reading(stack, NAMED) as one, reading(stack, NAMED) as other:
+            refused()
+            stack.mserv1.send(signal.SIGHUP)
+            until(lambda: "EVENT_NAME=reloaded" in stack.mserv1.said(), "the reload")
+            refused()
+            for reader in (one, other):
+                assert counted(reader.rest(), "ndjson") == ENTRIES
+        until(lambda: stack.client.ask(NAMED).status == 200, "memory that is free again")
 
 
 # Absent, hung, killed
@@ -1412,6 +1402,20 @@ def test_a_daemon_that_comes_back_within_the_patience_answers(absent):
         absent.start("mserv1")
         until(lambda: len(got) == 4, "those who waited")
     assert got == [3] * 4
+
+
+def test_who_waits_for_a_daemon_holds_no_place(absent):
+    until(lambda: under_way(absent) == 0, "the end of streams of before")
+    waiting = [Reader(absent, L + "?ruta=/pequena&formato=ndjson", {"Prefer": "wait=30"}) for _ in range(4)]
+    try:
+        until(lambda: absent.metrics()['pasarela_requests_waiting{daemon="mserv1"}'] >= 4, "four to wait")
+        assert under_way(absent) == 0
+        with reading(absent, S + "?ruta=/grande&q=entrada&formato=ndjson"), \
+                reading(absent, S + "?ruta=/grande&q=entrada&formato=texto"):
+            assert under_way(absent) == 2
+    finally:
+        for one in waiting:
+            one.close()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Running:
     """A web server in front of a stack's gateway, on a port of its own."""
 
     def __init__(self, kind, stack):
-        self.kind, self.stack, self.port = kind, stack, free_port()
+        self.kind, self.stack, self.port, self.client = kind, stack, free_port(), None
         self.place, self.url = f"{stack.place}/{kind.name}", f"https://localhost:{self.port}"
         os.makedirs(self.place)
         if os.getuid() == 0:
@@ -119,6 +120,7 @@ class Running:
         return re.search(r"\d+\.\d+\.\d+", told)[0]
 
     def start(self, client):
+        self.client = client
         self.part.start()
 
         def answers():
@@ -132,4 +134,5 @@ class Running:
         return self
 
     def stop(self):
-        self.part.end()
+        """At once: whether it waits for connections that are kept is not what the tests are about."""
+        self.part.end(signal.SIGKILL)
