@@ -21,80 +21,6 @@ enum AnswerRecords {
     ///   - head: not empty.
     /// - Returns: false if the peer is gone or stalled.
     static func write(_ head: [UInt8], _ body: [UInt8], of id: UInt16, to socket: CInt) -> Bool {
-        forEachRecord(head, body, id) { pieces in
-            send(pieces, to: socket, flags: 0) == pieces.count
-        }
-    }
-
-    /// What came of an answer that waits for nobody.
-    enum Beginning {
-        case done
-        /// The peer is gone.
-        case gone
-        /// What it did not take at once.
-        case rest([UInt8])
-    }
-
-    /// The same without waiting: what the peer does not take at once is given back, for ``write(_:to:)``.
-    static func begin(
-        _ head: [UInt8], _ body: [UInt8], of id: UInt16, to socket: CInt
-    ) -> Beginning {
-        var rest: [UInt8]?
-        let isThere = forEachRecord(head, body, id) { pieces in
-            var sent = 0
-            if rest == nil {
-                guard let count = send(pieces, to: socket, flags: CInt(MSG_DONTWAIT)) else {
-                    return false
-                }
-                guard count < pieces.count else { return true }
-                sent = count
-            }
-            rest = (rest ?? []) + pieces.rest(from: sent).joined()
-            return true
-        }
-        guard isThere else { return .gone }
-        return rest.map(Beginning.rest) ?? .done
-    }
-
-    /// Waits as the other does.
-    static func write(_ rest: [UInt8], to socket: CInt) -> Bool {
-        rest.withUnsafeBytes { rest in
-            send(Pieces(rest, nothing, nothing), to: socket, flags: 0) == rest.count
-        }
-    }
-
-    /// Three pieces of memory, one behind the other.
-    private struct Pieces {
-        private let all: [UnsafeRawBufferPointer]
-        let count: Int
-
-        init(
-            _ one: UnsafeRawBufferPointer, _ two: UnsafeRawBufferPointer,
-            _ three: UnsafeRawBufferPointer
-        ) {
-            all = [one, two, three]
-            count = one.count + two.count + three.count
-        }
-
-        /// The three without the first bytes of all.
-        func rest(from start: Int) -> [UnsafeRawBufferPointer] {
-            var skipped = start
-            return all.map { piece in
-                let left = piece.dropFirst(skipped)
-                skipped -= piece.count - left.count
-                return UnsafeRawBufferPointer(rebasing: left)
-            }
-        }
-    }
-
-    private static var nothing: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: nil, count: 0)
-    }
-
-    /// False as soon as `take` says so.
-    private static func forEachRecord(
-        _ head: [UInt8], _ body: [UInt8], _ id: UInt16, _ take: (Pieces) -> Bool
-    ) -> Bool {
         var end: [UInt8] = []
         end.reserveCapacity(3 * headerBytes)
         appendHeader(Kind.output, id, 0, to: &end)
@@ -117,15 +43,15 @@ enum AnswerRecords {
                         Kind.output, id, fromHead.count + fromBody.count, to: &front)
                     front.append(contentsOf: fromHead)
                     let isLast = head.isEmpty && body.isEmpty
-                    let isTaken = front.withUnsafeBytes { front in
+                    let isSent = front.withUnsafeBytes { front in
                         end.withUnsafeBytes { end in
-                            take(
-                                Pieces(
-                                    front, UnsafeRawBufferPointer(rebasing: fromBody),
-                                    isLast ? end : nothing))
+                            send(
+                                front, UnsafeRawBufferPointer(rebasing: fromBody),
+                                isLast ? end : UnsafeRawBufferPointer(start: nil, count: 0),
+                                to: socket)
                         }
                     }
-                    guard isTaken else { return false }
+                    guard isSent else { return false }
                 }
                 return true
             }
@@ -145,29 +71,34 @@ enum AnswerRecords {
         bytes.append(0)
     }
 
-    /// All of it; with `MSG_DONTWAIT` as much as the peer takes at once.
-    ///
-    /// - Returns: how many bytes were sent; nil if the peer is gone or stalled.
-    private static func send(_ pieces: Pieces, to socket: CInt, flags: CInt) -> Int? {
+    /// All of three pieces, one behind the other.
+    private static func send(
+        _ one: UnsafeRawBufferPointer, _ two: UnsafeRawBufferPointer,
+        _ three: UnsafeRawBufferPointer, to socket: CInt
+    ) -> Bool {
         var sent = 0
-        return withUnsafeTemporaryAllocation(of: iovec.self, capacity: 3) { vector in
-            while sent < pieces.count {
-                for (index, piece) in pieces.rest(from: sent).enumerated() {
+        let all = one.count + two.count + three.count
+        return withUnsafeTemporaryAllocation(of: iovec.self, capacity: 3) { pieces in
+            while sent < all {
+                var skipped = sent
+                for (index, piece) in [one, two, three].enumerated() {
+                    let left = piece.dropFirst(skipped)
+                    skipped -= piece.count - left.count
+                    let rest = UnsafeRawBufferPointer(rebasing: left)
                     // sendmsg(2) only reads.
-                    vector[index] = iovec(
-                        iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress),
-                        iov_len: piece.count)
+                    pieces[index] = iovec(
+                        iov_base: UnsafeMutableRawPointer(mutating: rest.baseAddress),
+                        iov_len: rest.count)
                 }
                 var message = msghdr()
-                message.msg_iov = vector.baseAddress
+                message.msg_iov = pieces.baseAddress
                 message.msg_iovlen = 3
-                let count = sendmsg(socket, &message, CInt(MSG_NOSIGNAL) | flags)
+                let count = sendmsg(socket, &message, CInt(MSG_NOSIGNAL))
                 if count < 0, errno == EINTR { continue }
-                if count < 0, errno == EAGAIN, flags & CInt(MSG_DONTWAIT) != 0 { return sent }
-                guard count > 0 else { return nil }
+                guard count > 0 else { return false }
                 sent += count
             }
-            return sent
+            return true
         }
     }
 }

@@ -21,19 +21,10 @@ final class Connections: Sendable {
         case arrival
         /// A connection has bytes. It is the caller's now.
         case bytes(Held)
-        /// Another thread has left work.
-        case work(Work)
         /// Nothing to do, or nothing came in time.
         case nothing
         /// The threads are to end.
         case end
-    }
-
-    /// What a thread leaves to whichever worker is free.
-    enum Work: Sendable {
-        /// A connection has bytes. It is the worker's then.
-        case serve(Held)
-        case run(@Sendable () -> Void)
     }
 
     /// What came of accepting.
@@ -61,21 +52,11 @@ final class Connections: Sendable {
         var isListening = false
     }
 
-    /// Work that was left, the first to be done first.
-    private struct Leftovers {
-        var work: [Work] = []
-        /// How many of them were taken.
-        var taken = 0
-        /// No worker comes any more.
-        var isClosed = false
-    }
-
     /// What epoll hands back: a slot's index and the generation, or for what is no connection one
     /// of these (their generation is 0).
     private enum Token {
         static let listener: UInt64 = 0
         static let end: UInt64 = 1
-        static let work: UInt64 = 2
 
         static func connection(_ index: Int, _ generation: UInt32) -> UInt64 {
             UInt64(generation) << 32 | UInt64(index)
@@ -96,8 +77,6 @@ final class Connections: Sendable {
     private let phase = Atomic(Phase.open)
     /// A copy of `isListening` that needs no lock.
     private let isPaused = Atomic(false)
-    private let leftovers = Mutex(Leftovers())
-    private let parked = Atomic(0)
 
     /// Owns `listener` from here on, also when it throws.
     init(
@@ -113,7 +92,6 @@ final class Connections: Sendable {
         slots = range.map { _ in ConnectionSlot() }
         membership = Mutex(Membership(vacant: range.reversed()))
         guard sockets.watch(sockets.end, EPOLLIN.rawValue, Token.end),
-            sockets.watch(sockets.work, EPOLLIN.rawValue, Token.work),
             sockets.watchFarewell(sockets.end, Token.end, isEnd: true),
             membership.withLock({ resume(&$0) })
         else { throw FastCGIError(.system, "epoll_ctl", systemError: errno) }
@@ -131,7 +109,6 @@ final class Connections: Sendable {
         switch event.data.u64 {
         case Token.listener: return .arrival
         case Token.end: return .end
-        case Token.work: return takeLeftover().map(Event.work) ?? .nothing
         case let token:
             let index = Int(token & 0xffff_ffff)
             let generation = UInt32(token >> 32)
@@ -258,34 +235,6 @@ final class Connections: Sendable {
         }
     }
 
-    /// Leaves work to a worker. Dropped if none comes any more: then all connections have been shut.
-    func leave(_ work: Work) {
-        let isLeft = leftovers.withLock { leftovers in
-            guard !leftovers.isClosed else { return false }
-            leftovers.work.append(work)
-            return true
-        }
-        if isLeft {
-            Descriptors.signal(sockets.work)
-        } else if case .serve(let held) = work {
-            discard(held)
-        }
-    }
-
-    /// Whether one more request may be parked. Half of the connections are left to who asks for something else.
-    func takeParkingPlace() -> Bool {
-        guard parked.add(1, ordering: .relaxed).newValue <= slots.count / 2 else {
-            giveParkingPlaceBack()
-            return false
-        }
-        return true
-    }
-
-    /// Of those that have taken one.
-    func giveParkingPlaceBack() {
-        parked.subtract(1, ordering: .relaxed)
-    }
-
     /// Closes a connection.
     func discard(_ held: Held) {
         membership.withLock { drop(held.index, &$0) }
@@ -326,35 +275,7 @@ final class Connections: Sendable {
         Descriptors.signal(sockets.end)
     }
 
-    /// Drops the work that was left. Called when the workers have ended.
-    func dropLeftovers() {
-        // Outside of the lock: what is dropped may leave work, too.
-        _ = leftovers.withLock { leftovers in
-            let work = leftovers.work
-            leftovers = Leftovers(isClosed: true)
-            return work
-        }
-    }
-
     // MARK: Parts; who passes `Membership` holds the lock
-
-    private func takeLeftover() -> Work? {
-        // Several workers may be woken for one piece of work.
-        guard Descriptors.takeSignal(sockets.work) else { return nil }
-        return leftovers.withLock { leftovers in
-            guard leftovers.taken < leftovers.work.count else { return nil }
-            let work = leftovers.work[leftovers.taken]
-            // So that it is not held here when it is done.
-            leftovers.work[leftovers.taken] = .run {}
-            leftovers.taken += 1
-            // Not each time: what is behind moves up.
-            if leftovers.taken * 2 >= leftovers.work.count {
-                leftovers.work.removeFirst(leftovers.taken)
-                leftovers.taken = 0
-            }
-            return work
-        }
-    }
 
     @discardableResult
     private func resume(_ membership: inout Membership) -> Bool {

@@ -8,8 +8,6 @@ final class Descriptors: Sendable {
     let end: CInt
     /// Readable when the last connection is gone.
     let drained: CInt
-    /// As often readable as there is work for a worker.
-    let work: CInt
     private let epoll: CInt
     /// Tells of peers that have gone, whatever else a connection is doing. Watched by one thread.
     private let farewells: CInt
@@ -23,9 +21,8 @@ final class Descriptors: Sendable {
         farewells = epoll_create1(CInt(EPOLL_CLOEXEC))
         end = eventfd(0, CInt(EFD_CLOEXEC))
         drained = eventfd(0, CInt(EFD_CLOEXEC))
-        work = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK) | CInt(EFD_SEMAPHORE))
         // From here on deinit closes what there is.
-        guard epoll >= 0, farewells >= 0, end >= 0, drained >= 0, work >= 0 else {
+        guard epoll >= 0, farewells >= 0, end >= 0, drained >= 0 else {
             throw FastCGIError(.system, "epoll_create1, eventfd", systemError: errno)
         }
         guard Self.isListening(listener) else { throw FastCGIError(.notListening, "getsockopt") }
@@ -36,7 +33,7 @@ final class Descriptors: Sendable {
     }
 
     deinit {
-        for descriptor in [epoll, farewells, end, drained, work, listener] where descriptor >= 0 {
+        for descriptor in [epoll, farewells, end, drained, listener] where descriptor >= 0 {
             close(descriptor)
         }
     }
@@ -123,13 +120,7 @@ final class Descriptors: Sendable {
         }
     }
 
-    /// Takes one signal of an event that counts them; false if there is none.
-    static func takeSignal(_ event: CInt) -> Bool {
-        var one: eventfd_t = 0
-        return eventfd_read(event, &one) == 0
-    }
-
-    /// Makes `end`, `drained` or `work` readable.
+    /// Makes `end` or `drained` readable.
     static func signal(_ event: CInt) {
         // Fails only when the counter is full, and then the event is readable already.
         eventfd_write(event, 1)

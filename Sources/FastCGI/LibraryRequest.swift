@@ -79,15 +79,13 @@ struct LibraryRequest: ~Copyable {
     /// Writes a whole answer and ends the request; true if the peer asked to keep the connection and has got
     /// everything. In place of ``writer`` and ``finish()``.
     mutating func answer(_ head: [UInt8], _ body: [UInt8]) -> Bool {
-        let isKept = isKept
-        let isWritten = AnswerRecords.write(head, body, of: id, to: request.pointee.ipcFd)
+        let isKept = request.pointee.keepConnection != 0
+        let isWritten = AnswerRecords.write(
+            head, body, of: UInt16(truncatingIfNeeded: request.pointee.requestId),
+            to: request.pointee.ipcFd)
         FCGX_Free(request, 0)
         return isWritten && isKept
     }
-
-    /// What it takes to answer the request without libfcgi.
-    var id: UInt16 { UInt16(truncatingIfNeeded: request.pointee.requestId) }
-    var isKept: Bool { request.pointee.keepConnection != 0 }
 
     /// Where the answer is written.
     var writer: Writer { Writer(out: request.pointee.out) }
@@ -98,7 +96,7 @@ struct LibraryRequest: ~Copyable {
     /// This is FCGX_Finish_r without its last step, which closes the connection: up to 3 s of
     /// waiting for the peer.
     mutating func finish() -> Bool {
-        let isKept = isKept
+        let isKept = request.pointee.keepConnection != 0
         // In this order, or there is one write more (fcgiapp.h).
         let isWritten =
             FCGX_FClose(request.pointee.err) == 0 && FCGX_FClose(request.pointee.out) == 0

@@ -5,17 +5,11 @@ internal import Threads
 /// Answers FastCGI requests (FastCGI 1.0, role responder) on threads of its own.
 ///
 /// Each request is one call of the handler, on one of `workers` threads; so the handler may block.
-/// The connections that the web server keeps open between requests cost no thread, and neither do requests whose answers a
-/// handler puts off.
+/// The connections that the web server keeps open between requests cost no thread.
 ///
 /// The peer may send what it likes (`RequestRecords`), but what it says of the client is believed:
 /// let the socket's file permissions keep everybody but the web server out.
 public final class Responder: Sendable {
-    /// Answers a request; or parks it and returns nil, and then it is answered by the ``ParkedRequest``.
-    ///
-    /// There is no ``Parking`` for a request that can't be parked.
-    public typealias ParkingHandler = @Sendable (Request, Parking?) -> Response?
-
     private enum Lifecycle {
         case new
         case running(Connections, [WorkerThread])
@@ -24,26 +18,15 @@ public final class Responder: Sendable {
 
     private let configuration: ResponderConfiguration
     private let refused: @Sendable (UInt32) -> Void
-    private let handler: ParkingHandler
+    private let handler: @Sendable (Request) -> Response
     private let lifecycle = Mutex(Lifecycle.new)
 
     /// Opens and starts nothing yet. `handler` is called on several threads at once; `refused` is told of each
     /// connection that was closed because its user is none of the configuration's `peers`, and must not block.
-    public convenience init(
-        configuration: ResponderConfiguration = ResponderConfiguration(),
-        refused: @escaping @Sendable (UInt32) -> Void = { _ in },
-        handler: @escaping @Sendable (Request) -> Response
-    ) {
-        self.init(configuration: configuration, refused: refused) { request, _ in
-            handler(request)
-        }
-    }
-
-    /// The same for a handler that may put off its answers.
     public init(
         configuration: ResponderConfiguration = ResponderConfiguration(),
         refused: @escaping @Sendable (UInt32) -> Void = { _ in },
-        parkingHandler handler: @escaping ParkingHandler
+        handler: @escaping @Sendable (Request) -> Response
     ) {
         self.configuration = configuration
         self.refused = refused
@@ -75,8 +58,7 @@ public final class Responder: Sendable {
     /// answered until `bound` is over, then shuts their sockets; returns when its threads have
     /// ended.
     ///
-    /// What a handler does is not interrupted, only waited for. A parked request has come in: it has until then, and an
-    /// answer that comes later goes nowhere. A second call does nothing, but
+    /// What a handler does is not interrupted, only waited for. A second call does nothing, but
     /// returns no earlier than the first. Not to be called by a handler.
     public func stop(within bound: Duration) {
         let deadline = ContinuousClock.now + bound
@@ -88,7 +70,6 @@ public final class Responder: Sendable {
                 connections.awaitDrained(until: deadline)
                 connections.endWaiting()
                 for thread in threads { thread.join() }
-                connections.dropLeftovers()
             }
             lifecycle = .stopped
         }

@@ -7,7 +7,7 @@ struct Worker: ~Copyable {
 
     private let connections: Connections
     private let configuration: ResponderConfiguration
-    private let handler: Responder.ParkingHandler
+    private let handler: @Sendable (Request) -> Response
     private var request: LibraryRequest
     private var records: RequestRecords
     private let input: UnsafeMutableRawBufferPointer
@@ -16,7 +16,7 @@ struct Worker: ~Copyable {
 
     init(
         connections: Connections, pipe: CheckedPipe, configuration: ResponderConfiguration,
-        handler: @escaping Responder.ParkingHandler
+        handler: @escaping @Sendable (Request) -> Response
     ) {
         self.connections = connections
         self.configuration = configuration
@@ -43,10 +43,6 @@ struct Worker: ~Copyable {
                 }
             case .bytes(let held):
                 serve(held)
-            case .work(.serve(let held)):
-                serve(held)
-            case .work(.run(let run)):
-                run()
             case .nothing:
                 if hasPaused { connections.resume() }
                 hasPaused = false
@@ -59,57 +55,26 @@ struct Worker: ~Copyable {
     /// The connection's request, and the next ones if they are there as soon as it is answered.
     private mutating func serve(_ held: Connections.Held) {
         repeat {
-            switch carry(held) {
-            case .mayBeKept: break
-            case .isOver:
+            guard carry(held) else {
                 connections.discard(held)
                 return
-            case .isParked: return
             }
         } while !connections.keep(held)
     }
 
-    /// What becomes of a connection after a request.
-    private enum Rest {
-        case mayBeKept
-        case isOver
-        /// It is no longer this thread's.
-        case isParked
-    }
-
-    /// One request and its answer.
-    private mutating func carry(_ held: Connections.Held) -> Rest {
+    /// One request and its answer; true if the connection may be kept.
+    private mutating func carry(_ held: Connections.Held) -> Bool {
         guard receive(from: held.descriptor),
             var received = request.begin(records, answerTo: held.descriptor)
-        else { return .isOver }
+        else { return false }
         received.peer = connections.peer(of: held)
-        // Where more has come in, the connection ends after the answer: not worth parking.
-        let parking =
-            records.hasMore
-            ? nil
-            : Parking(
-                connections: connections,
-                way: AnswerWay(
-                    held: held, id: request.id, isKept: request.isKept, method: received.method))
-        let response = handler(received, parking)
-        if parking?.isTaken ?? false {
-            request.abandon()
-            return .isParked
-        }
         defer { received.peer?.forget() }
-        return answer(received, response ?? Response(status: 500), held) && !records.hasMore
-            ? .mayBeKept : .isOver
-    }
-
-    /// True if the peer asked to keep the connection and has got everything.
-    private mutating func answer(
-        _ received: Request, _ response: Response, _ held: Connections.Held
-    ) -> Bool {
+        let response = handler(received)
         head.removeAll(keepingCapacity: true)
         response.appendHead(to: &head)
         let hasBody = response.hasBody(answering: received.method)
         guard hasBody, let stream = response.stream else {
-            return request.answer(head, hasBody ? response.body : [])
+            return request.answer(head, hasBody ? response.body : []) && !records.hasMore
         }
         // Until the end of the request is written: that may wait behind the last piece as long as a piece may.
         connections.limitWrites(of: held, to: configuration.streamWriteTimeout)
@@ -118,7 +83,7 @@ struct Worker: ~Copyable {
             request.abandon()
             return false
         }
-        return request.finish()
+        return request.finish() && !records.hasMore
     }
 
     /// Reads a whole request, its body included; false if it is malformed, cut off, or takes too

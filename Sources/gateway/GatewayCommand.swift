@@ -109,9 +109,9 @@ struct GatewayCommand: ServiceCommand {
         responding.streamWriteTimeout = configuration.writeTimeout
         responding.peers = configuration.peers.users
         let strangers = StrangerLog(log)
-        let responder = Responder(
-            configuration: responding, refused: { strangers.refused($0) },
-            parkingHandler: { handler.value.response(to: $0, parking: $1) })
+        let responder = Responder(configuration: responding, refused: { strangers.refused($0) }) {
+            handler.value.response(to: $0)
+        }
         let control = ControlServer(
             backlog: backlog,
             socket: try supervision.socket(

@@ -13,39 +13,20 @@ struct RequestHandler: Sendable {
     /// Who may read the figures.
     let metricsAudience: MetricsAudience
 
-    /// The response to one request. Whatever happens, there is one; nil: it comes later, the request is parked.
-    func response(to request: Request, parking: Parking? = nil) -> Response? {
+    /// The response to one request. Whatever happens, there is one.
+    func response(to request: Request) -> Response {
         let start = ContinuousClock.now
         let identity = RequestIdentity(request)
         let target = Target(request.target)
         let route = Route(path: target.path)
         let wishes = Wishes(request, target)
-        let conclude = { @Sendable (outcome: Result<Answer, Problem>) in
-            response(outcome, to: request, identity, route, wishes, since: start)
-        }
+        let answer: Answer
+        var problem: Problem?
         do throws(Problem) {
             if let list = try wholeList(request, route, target, wishes) {
                 return try streamed(list, request, route, identity, start)
             }
-            let park = parking.map { parking in
-                { parking.park().map { WaitingRequest(parked: $0, conclude: conclude) } }
-            }
-            let answer = try answer(request, route, target, wishes, identity, park: park)
-            return answer.map { conclude(.success($0)) }
-        } catch {
-            return conclude(.failure(error))
-        }
-    }
-
-    /// The response to a request that has come to its end, which is noted.
-    private func response(
-        _ outcome: Result<Answer, Problem>, to request: Request, _ identity: RequestIdentity,
-        _ route: Route?, _ wishes: Wishes, since start: ContinuousClock.Instant
-    ) -> Response {
-        let answer: Answer
-        var problem: Problem?
-        do throws(Problem) {
-            answer = try outcome.get()
+            answer = try self.answer(request, route, target, wishes, identity)
         } catch {
             problem = error
             answer = ProblemAnswer.answer(
@@ -113,21 +94,18 @@ struct RequestHandler: Sendable {
         return response
     }
 
-    /// nil: the request was parked by `park`.
     private func answer(
         _ request: Request, _ route: Route?, _ target: Target, _ wishes: Wishes,
-        _ identity: RequestIdentity, park: ListDesk.Park?
-    ) throws(Problem) -> Answer? {
+        _ identity: RequestIdentity
+    ) throws(Problem) -> Answer {
         guard let route else { throw Problem(.unknownRoute) }
         guard route.allows(request.method) else { throw Problem(.methodNotAllowed) }
         switch route {
         case .list, .search:
             return try list(
                 route == .list ? .list : .search,
-                as: wishes.form(among: Representation.allCases), request, target, wishes, identity,
-                park: park)
-        case .home:
-            return try list(.home, as: .html, request, target, wishes, identity, park: park)
+                as: wishes.form(among: Representation.allCases), request, target, wishes, identity)
+        case .home: return try list(.home, as: .html, request, target, wishes, identity)
         case .ticket(let id): return try ticket(id, request, target, wishes)
         case .ticketResult(let id): return try result(of: id, target)
         case .problem(let code): return try explanation(of: code, target, wishes)
@@ -141,14 +119,14 @@ struct RequestHandler: Sendable {
     /// `/listar_archivos`, `/buscar_archivos`, `/`.
     private func list(
         _ page: ListRequest.Page, as form: Representation, _ request: Request, _ target: Target,
-        _ wishes: Wishes, _ identity: RequestIdentity, park: ListDesk.Park?
-    ) throws(Problem) -> Answer? {
+        _ wishes: Wishes, _ identity: RequestIdentity
+    ) throws(Problem) -> Answer {
         let asked = ListRequest(
             page: page, query: target.query, form: form, language: wishes.language)
         return try lists.answer(
             to: asked, mayBecomeTicket: request.method == "GET" && !form.isLines,
             preferring: Preferences(prefer: request.header("Prefer")), for: identity,
-            peer: request.peer, park: park)
+            peer: request.peer)
     }
 
     /// `/solicitudes/{id}`: how a ticket stands; who deletes it forgets it.

@@ -10,16 +10,9 @@ final class RunningResponder {
     let threadName: String
     private let folder: String
 
-    convenience init(
-        _ change: (inout ResponderConfiguration) -> Void = { _ in },
-        handler: @escaping @Sendable (Request) -> Response = RunningResponder.echo
-    ) throws {
-        try self.init(change, parkingHandler: { request, _ in handler(request) })
-    }
-
     init(
         _ change: (inout ResponderConfiguration) -> Void = { _ in },
-        parkingHandler: @escaping Responder.ParkingHandler
+        handler: @escaping @Sendable (Request) -> Response = RunningResponder.echo
     ) throws {
         var template = Array("/tmp/pasarela-fcgi-XXXXXX".utf8CString)
         let made = template.withUnsafeMutableBufferPointer { buffer in
@@ -31,7 +24,7 @@ final class RunningResponder {
         var configuration = ResponderConfiguration(workers: 4)
         configuration.threadName = threadName
         change(&configuration)
-        responder = Responder(configuration: configuration, parkingHandler: parkingHandler)
+        responder = Responder(configuration: configuration, handler: handler)
         try responder.start(listeningOn: try Self.listen(path))
     }
 

@@ -4,7 +4,7 @@ internal import Testing
 
 @Suite struct `Stopping a responder` {
     /// Runs `body` on a thread of its own.
-    static func inBackground(_ body: @escaping @Sendable () -> Void) throws -> pthread_t {
+    private func inBackground(_ body: @escaping @Sendable () -> Void) throws -> pthread_t {
         final class Box {
             let body: () -> Void; init(_ body: @escaping () -> Void) { self.body = body }
         }
@@ -45,7 +45,7 @@ internal import Testing
         client.send(FastCGIClient.request(parameters: [("REQUEST_URI", "/")]))
         gate.awaitEntered()
         let responder = running.responder
-        let stopping = try Self.inBackground { responder.stop(within: .seconds(60)) }
+        let stopping = try inBackground { responder.stop(within: .seconds(60)) }
         // The idle connection ends at once: so it is stopping.
         #expect(try idle.receiveToEnd().isEmpty)
         gate.open()
@@ -75,7 +75,7 @@ internal import Testing
         gate.awaitEntered()
         let responder = running.responder
         let idle = try running.client()
-        let stopping = try Self.inBackground { responder.stop(within: .seconds(60)) }
+        let stopping = try inBackground { responder.stop(within: .seconds(60)) }
         gate.open(5)
         for client in clients { #expect(try client.answer().text == " /due -") }
         pthread_join(stopping, nil)
@@ -115,7 +115,7 @@ internal import Testing
         let running = try RunningResponder()
         let responder = running.responder
         let threads = try (0..<4).map { _ in
-            try Self.inBackground { responder.stop(within: .seconds(60)) }
+            try inBackground { responder.stop(within: .seconds(60)) }
         }
         for thread in threads { pthread_join(thread, nil) }
         #expect(try running.threads() == 0)

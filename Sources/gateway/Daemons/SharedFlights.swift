@@ -7,8 +7,7 @@ import Threads
 /// A request joins only a flight that starts after it came in, so what the flight sees is fresh for all aboard. Of each
 /// key one flight is under way and one waits for it, however many ask; a flight that is waited for longer than patience
 /// is joined by the next. While calls are quick any number may wait; once one is slow only so many: those who ask a hung
-/// daemon for the same must not take all workers. Who waits without a thread takes none, and is not counted. A flight that
-/// all aboard have left is cancelled.
+/// daemon for the same must not take all workers. A flight that all aboard have left is cancelled.
 final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
     /// One call, made by its pilot, and what it brought.
     private final class Flight: Sendable {
@@ -18,44 +17,7 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         let aboard = Atomic(1)
         let hasDeparted = Atomic(false)
 
-        /// Who waits for the cargo without a thread; nil: it has been given out.
-        private let parked = Mutex<[Parked]?>([])
-
         var isAbandoned: Bool { aboard.load(ordering: .relaxed) == 0 }
-
-        /// False if the flight has landed: it waits for nobody.
-        func takes(_ passenger: Parked) -> Bool {
-            parked.withLock { parked in
-                parked?.append(passenger)
-                return parked != nil
-            }
-        }
-
-        /// Those who wait without a thread; to be called once.
-        func unload() -> [Parked] { parked.withLock { $0.take() } ?? [] }
-    }
-
-    /// A passenger without a thread: gets the cargo, or gets off before.
-    private final class Parked: Sendable {
-        private let delivery: Mutex<Delivery?>
-
-        init(_ delivery: @escaping Delivery) { self.delivery = Mutex(delivery) }
-
-        /// What to call with the cargo; nil from the second time on.
-        func take() -> Delivery? { delivery.withLock { $0.take() } }
-    }
-
-    /// Called once with what the flight brings; with nil if the client has gone before. It may be called by any thread,
-    /// which it must not keep waiting.
-    typealias Delivery = @Sendable (Cargo?) -> Void
-
-    /// What came of asking.
-    enum Boarding {
-        case landed(Cargo)
-        /// The delivery will be called, or has been.
-        case parked
-        /// Too many wait for slow flights, or the client has gone.
-        case left
     }
 
     /// Calls what it is given when the client of a request has gone: at most once, at once if it has gone already.
@@ -102,24 +64,21 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         self.isFinal = isFinal
     }
 
-    /// What a flight brings that starts now or later.
+    /// What a flight brings that starts now or later; nil: too many wait for slow ones, or the client has gone.
     ///
     /// - Parameters:
     ///   - whenGone: tells that whoever asks has gone.
-    ///   - park: called at most once, where the flight is another's: what is to be called then in place of waiting here;
-    ///     nil: this thread has to wait.
     ///   - fly: makes the call, which can be cancelled; it is made on this thread, or another thread's own is made instead.
-    func board(
-        for key: Key, whenGone: Farewell? = nil, park: (() -> Delivery?)? = nil,
-        _ fly: (RPCCancellation) -> Cargo
-    ) -> Boarding {
+    func cargo(
+        for key: Key, whenGone: Farewell? = nil, _ fly: (RPCCancellation) -> Cargo
+    ) -> Cargo? {
         let role = state.update(waking: .none) {
             Self.board(&$0.traffic[key, default: Traffic()])
         }
         switch role {
         case .pilot(let flight):
             whenGone?({ [state] in Self.leave(flight, state) })
-            return .landed(land(flight, key, with: fly(flight.cancellation)))
+            return land(flight, key, with: fly(flight.cancellation))
         case .nextPilot(let flight, let before):
             whenGone?({ [state] in Self.leave(flight, state) })
             var brought: Cargo?
@@ -134,14 +93,10 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
                 return flight.isAbandoned
             }
             if isAbandoned { flight.cancellation.cancel() }
-            if let brought, isFinal(brought) { return .landed(land(flight, key, with: brought)) }
-            return .landed(land(flight, key, with: fly(flight.cancellation)))
+            if let brought, isFinal(brought) { return land(flight, key, with: brought) }
+            return land(flight, key, with: fly(flight.cancellation))
         case .passenger(let flight, let slowAt):
-            if let delivery = park?() {
-                self.park(delivery, flight, whenGone)
-                return .parked
-            }
-            return ride(flight, slowAt: slowAt, whenGone).map(Boarding.landed) ?? .left
+            return ride(flight, slowAt: slowAt, whenGone)
         }
     }
 
@@ -152,22 +107,6 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
             return flight.isAbandoned && flight.hasDeparted.load(ordering: .relaxed)
         }
         if isOver { flight.cancellation.cancel() }
-    }
-
-    /// Has a passenger wait without a thread.
-    private func park(_ delivery: @escaping Delivery, _ flight: Flight, _ whenGone: Farewell?) {
-        let passenger = Parked(delivery)
-        // Before it is aboard: from then on the request may be over, and its connection another's. What waits to be told of
-        // a client holds nothing: the client's connection would hold itself.
-        whenGone?({ [state, weak flight, weak passenger] in
-            guard let delivery = passenger?.take() else { return }
-            if let flight { Self.leave(flight, state) }
-            delivery(nil)
-        })
-        // It landed meanwhile: having departed after this one had come, as all whom one joins.
-        if !flight.takes(passenger), case .value(let cargo) = flight.cargo.wait() {
-            passenger.take()?(cargo)
-        }
     }
 
     /// Whether a passenger has got off.
@@ -227,9 +166,6 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
     }
 
     private func land(_ flight: Flight, _ key: Key, with cargo: Cargo) -> Cargo {
-        // First of all: who is served here asks again at once, and boards the next flight with the others. Where this one
-        // is over before, the first of them would fly alone, and there would be more calls.
-        for passenger in flight.unload() { passenger.take()?(cargo) }
         state.update(waking: .none) { state in
             guard state.traffic[key]?.underWay === flight else { return }
             state.traffic[key]?.underWay = nil

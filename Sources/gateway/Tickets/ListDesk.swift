@@ -26,11 +26,7 @@ struct ListDesk: Sendable {
         }
     }
 
-    /// Has a request wait without its thread; nil: it can't.
-    typealias Park = () -> WaitingRequest?
-
-    /// The answer to a request, or the ticket that it became; nil: it was parked, and is answered when the call lands that
-    /// it shares.
+    /// The answer to a request, or the ticket that it became.
     ///
     /// - Parameters:
     ///   - mayBecomeTicket: whether the method is GET; `encolar=no` says the same in the query.
@@ -38,8 +34,8 @@ struct ListDesk: Sendable {
     /// - Throws: ``Problem``: the request's, the daemon's, or that of a backlog that is full.
     func answer(
         to request: ListRequest, mayBecomeTicket: Bool, preferring preferences: Preferences,
-        for identity: RequestIdentity, peer: Peer? = nil, park: Park? = nil
-    ) throws(Problem) -> Answer? {
+        for identity: RequestIdentity, peer: Peer? = nil
+    ) throws(Problem) -> Answer {
         if mayBecomeTicket, preferences.respondsAsync {
             let parameters = try answers.checked(request)
             if parameters.mayBecomeTicket {
@@ -47,43 +43,18 @@ struct ListDesk: Sendable {
                     request, within: preferences.wait ?? 0, for: identity, peer)
             }
         }
-        let asked = Asked(
-            request: request, mayBecomeTicket: mayBecomeTicket, wait: preferences.wait,
-            patience: preferences.wait.map { Duration.seconds($0) } ?? patience, identity: identity,
-            peer: peer, begun: MonotonicClock.now)
-        return try answer(asked, park: park)
-    }
-
-    /// A request whose client waits for the answer.
-    private struct Asked: Sendable {
-        let request: ListRequest
-        let mayBecomeTicket: Bool
-        /// How many seconds it said that it would wait.
-        let wait: Int?
-        let patience: Duration
-        let identity: RequestIdentity
-        let peer: Peer?
-        let begun: Int64
-    }
-
-    /// - Parameter missed: how the first try ended, where there was one and the daemon was absent.
-    private func answer(
-        _ asked: Asked, missed: Problem? = nil, park: Park? = nil
-    ) throws(Problem) -> Answer? {
+        let patience = preferences.wait.map { Duration.seconds($0) } ?? patience
         var mayHaveWaited = true
         do throws(Problem) {
-            let answer = try patiently(
-                asked, missed: missed, park: park, mayHaveWaited: &mayHaveWaited)
-            guard var answer, let wait = asked.wait else { return answer }
-            Self.note("wait=\(wait)", in: &answer)
+            var answer = try patiently(
+                request, patience: patience, for: identity, peer, mayHaveWaited: &mayHaveWaited)
+            if let wait = preferences.wait { Self.note("wait=\(wait)", in: &answer) }
             return answer
         } catch {
-            guard error.isDaemonAbsent, asked.mayBecomeTicket,
-                try asked.request.parameters().mayBecomeTicket
+            guard error.isDaemonAbsent, mayBecomeTicket, try request.parameters().mayBecomeTicket
             else { throw error }
-            let wait = mayHaveWaited ? asked.wait : nil
-            return try ticket(
-                asked.request, for: asked.identity, applied: wait.map { "wait=\($0)" })
+            let wait = mayHaveWaited ? preferences.wait : nil
+            return try ticket(request, for: identity, applied: wait.map { "wait=\($0)" })
         }
     }
 
@@ -92,20 +63,17 @@ struct ListDesk: Sendable {
     ///
     /// - Parameter mayHaveWaited: becomes false where too many waited already.
     private func patiently(
-        _ asked: Asked, missed: Problem?, park: Park?, mayHaveWaited: inout Bool
-    ) throws(Problem) -> Answer? {
-        let daemon = answers.daemon(for: asked.request)
-        let patience = asked.patience
-        let begun = asked.begun
+        _ request: ListRequest, patience: Duration, for identity: RequestIdentity, _ peer: Peer?,
+        mayHaveWaited: inout Bool
+    ) throws(Problem) -> Answer {
+        let daemon = answers.daemon(for: request)
+        let begun = MonotonicClock.now
         let whole = (patience + daemon.deadline).wholeNanoseconds
-        var missed = missed
         var patienceEnds: Int64?
         var left: Duration?
         while true {
             do throws(Problem) {
-                if let problem = missed.take() { throw problem }
-                // Only at first: from then on patience is counted here.
-                return try shared(asked, within: left, park: patienceEnds == nil ? park : nil)
+                return try shared(request, for: identity, peer, within: left)
             } catch {
                 guard error.isDaemonAbsent else { throw error }
                 let now = MonotonicClock.now
@@ -123,50 +91,25 @@ struct ListDesk: Sendable {
 
     /// One try, which identical requests share; where less time is left than they have, one of its own.
     private func shared(
-        _ asked: Asked, within limit: Duration?, park: Park?
-    ) throws(Problem) -> Answer? {
-        let (request, identity, peer) = (asked.request, asked.identity, asked.peer)
+        _ request: ListRequest, for identity: RequestIdentity, _ peer: Peer?,
+        within limit: Duration?
+    ) throws(Problem) -> Answer {
         if let limit {
             return try answers.answer(
                 to: request, for: identity, within: limit, cancellation: Self.cancellation(by: peer)
             )
         }
         let whenGone = peer.map { peer in { peer.whenGone($0) } }
-        let park = park.map { park in
-            { park().map { waiting in { @Sendable in deliver($0, asked, waiting) } } }
-        }
-        let boarding = flights.board(for: request, whenGone: whenGone, park: park) { cancellation in
+        let outcome = flights.cargo(for: request, whenGone: whenGone) { cancellation in
             Result { () throws(Problem) in
                 try answers.answer(to: request, for: identity, cancellation: cancellation)
             }
         }
-        switch boarding {
-        case .landed(let outcome): return try outcome.get()
-        case .parked: return nil
-        case .left:
+        guard let outcome else {
             if peer?.isGone ?? false { throw .clientGone }
             throw .overload("too many wait for the same slow answer")
         }
-    }
-
-    /// Answers a request that has waited without a thread.
-    ///
-    /// - Parameter outcome: nil: its client has gone.
-    private func deliver(
-        _ outcome: Result<Answer, Problem>?, _ asked: Asked, _ waiting: WaitingRequest
-    ) {
-        switch outcome {
-        case .success(var answer)?:
-            if let wait = asked.wait { Self.note("wait=\(wait)", in: &answer) }
-            waiting.end(with: .success(answer))
-        case .failure(let problem)? where problem.isDaemonAbsent:
-            // Patience takes a thread.
-            waiting.goOn { () throws(Problem) in try answer(asked, missed: problem) }
-        case .failure(let problem)?: waiting.end(with: .failure(problem))
-        case nil:
-            // Its end is noted by another thread: this one must not wait for the log.
-            waiting.goOn { () throws(Problem) in throw .clientGone }
-        }
+        return try outcome.get()
     }
 
     private static func cancellation(by peer: Peer?) -> RPCCancellation? {
