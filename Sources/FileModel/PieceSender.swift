@@ -6,7 +6,7 @@ public final class PieceSender {
     /// How long entries wait for others to go out with.
     public static let delay = Duration.milliseconds(50)
     /// After how long without entries an empty piece goes out.
-    public static let signOfLife = Duration.seconds(1)
+    public static let signOfLife = Duration.milliseconds(300)
 
     /// What is gathered, and all that is to be said in the end.
     public var page = EntryPage()

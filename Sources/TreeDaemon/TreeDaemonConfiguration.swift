@@ -37,7 +37,7 @@ public struct TreeDaemonConfiguration: Sendable {
 
     private static let sortBytesMax = Setting.integer(
         "PASARELA_SORT_BYTES_MAX", fallback: 256 << 20, in: (1 << 20)...(64 << 30),
-        purpose: "bytes that names which are sorted for streams may take together")
+        purpose: "bytes that names sorted for streams may take together, one stream half of it")
 
     /// What counts from a restart on only.
     public static let restartSettings: Set<String> = [
