@@ -35,11 +35,14 @@ public enum ListingProtocol {
 
     /// Asks for a whole folder, piece by piece.
     ///
-    /// - Parameter deadline: of the whole stream.
+    /// - Parameters:
+    ///   - deadline: of the whole stream.
+    ///   - patience: how long the daemon may take to take a connection.
     /// - Throws: ``RPCError`` where the daemon is not reached.
     public static func stream(
         _ query: EntryQuery, in order: StreamOrder, from channel: RPCChannel,
-        metadata: RPCMetadata, deadline: RPCDeadline, cancellation: RPCCancellation? = nil
+        metadata: RPCMetadata, deadline: RPCDeadline, patience: Duration = .seconds(10),
+        cancellation: RPCCancellation? = nil
     ) throws(RPCError) -> EntryStream {
         let message = Pasarela_V1_StreamFolderRequest.with { message in
             message.query = query.message(in: order)
@@ -47,7 +50,7 @@ public enum ListingProtocol {
         }
         let stream = try channel.open(
             self.stream, try encode(message), metadata: metadata, deadline: deadline,
-            cancellation: cancellation)
+            patience: patience, cancellation: cancellation)
         return EntryStream(stream) { (bytes) throws(RPCError) in
             let piece: Pasarela_V1_StreamFolderResponse = try decodeAnswer(bytes)
             guard piece.hasEnd else {

@@ -38,10 +38,12 @@ public enum SearchProtocol {
     /// - Parameters:
     ///   - text: what to look for, as typed; nil: everything that passes the query's filters.
     ///   - deadline: of the whole stream.
+    ///   - patience: how long the daemon may take to take a connection.
     /// - Throws: ``RPCError`` where the daemon is not reached.
     public static func stream(
         _ query: EntryQuery, text: String?, in order: StreamOrder, from channel: RPCChannel,
-        metadata: RPCMetadata, deadline: RPCDeadline, cancellation: RPCCancellation? = nil
+        metadata: RPCMetadata, deadline: RPCDeadline, patience: Duration = .seconds(10),
+        cancellation: RPCCancellation? = nil
     ) throws(RPCError) -> EntryStream {
         let message = Pasarela_V1_StreamNamesRequest.with { message in
             message.query = query.message(in: order)
@@ -50,7 +52,7 @@ public enum SearchProtocol {
         }
         let stream = try channel.open(
             self.stream, try encode(message), metadata: metadata, deadline: deadline,
-            cancellation: cancellation)
+            patience: patience, cancellation: cancellation)
         return EntryStream(stream) { (bytes) throws(RPCError) in
             let piece: Pasarela_V1_StreamNamesResponse = try decodeAnswer(bytes)
             guard piece.hasEnd else {

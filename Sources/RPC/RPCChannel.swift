@@ -64,7 +64,7 @@ public final class RPCChannel: Sendable {
         let request = ClientRequest(
             method: method, message: request, metadata: metadata, deadline: deadline,
             cancellation: cancellation)
-        let (call, connection) = try begin(request)
+        let (call, connection) = try begin(request, connectedBy: deadline)
         do {
             let answer = try call.unary(request, on: connection)
             end(call)
@@ -79,16 +79,19 @@ public final class RPCChannel: Sendable {
     ///
     /// - Parameters:
     ///   - deadline: ends the whole stream, on the server too.
+    ///   - patience: how long the server may take to take a connection.
     ///   - cancellation: lets another thread end it.
     /// - Throws: as `call`, where the request could not be sent.
     public func open(
         _ method: String, _ request: [UInt8], metadata: RPCMetadata = RPCMetadata(),
-        deadline: RPCDeadline, cancellation: RPCCancellation? = nil
+        deadline: RPCDeadline, patience: Duration = .seconds(10),
+        cancellation: RPCCancellation? = nil
     ) throws(RPCError) -> RPCStream {
         let request = ClientRequest(
             method: method, message: request, metadata: metadata, deadline: deadline,
             cancellation: cancellation)
-        let (call, connection) = try begin(request)
+        let (call, connection) = try begin(
+            request, connectedBy: deadline.earlier(of: RPCDeadline(after: patience)))
         do {
             try call.beginStream(request, on: connection)
             return RPCStream(self, call, deadline, cancellation)
@@ -145,7 +148,7 @@ public final class RPCChannel: Sendable {
     }
 
     private func begin(
-        _ request: borrowing ClientRequest
+        _ request: borrowing ClientRequest, connectedBy deadline: RPCDeadline
     ) throws(RPCError) -> (ClientCall, Connection) {
         guard request.message.count <= messageBytesMax else {
             throw RPCError(
@@ -164,7 +167,7 @@ public final class RPCChannel: Sendable {
         }
         call.connection = nil
         do {
-            let connection = try connect(by: request.deadline)
+            let connection = try connect(by: deadline)
             call.connection = connection
             state.update(waking: .none) { $0.underWay += 1 }
             return (call, connection)
@@ -202,7 +205,11 @@ public final class RPCChannel: Sendable {
         }
         switch turn {
         case .fail(let error): throw error
-        case nil: throw RPCError(.deadlineExceeded, "connection to \(path): it is not taken")
+        case nil:
+            // A wait may end early where the clock was changed: then only this much is known, that there is no connection.
+            throw RPCError(
+                deadline.hasPassed ? .deadlineExceeded : .unavailable,
+                "connection to \(path): it is not taken")
         case .connect: break
         }
         do throws(RPCError) {

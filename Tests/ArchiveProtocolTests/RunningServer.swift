@@ -24,7 +24,7 @@ struct ServedProtocol {
         try #require(bound == 0 && listen(listener, 16) == 0)
         server = RPCServer(
             handlers: handlers,
-            configuration: RPCServerConfiguration(unaryThreads: 1, streamThreads: 1))
+            configuration: RPCServerConfiguration(unaryThreads: 1, streamThreads: 8))
         try server.start(listeningOn: listener)
         channel = RPCChannel(unixSocket: path)
     }

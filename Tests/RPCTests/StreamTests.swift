@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Synchronization
 internal import Testing
 
@@ -129,6 +130,35 @@ internal import Threads
             #expect(thrown?.code == .deadlineExceeded)
             #expect(ended.wait(.seconds(5)))
             #expect(try stream.next(within: .seconds(20)) == nil)
+        }
+    }
+
+    /// A server that carries another call and takes no connection hangs: the stream's own deadline is far away.
+    @Test func `a server that takes no connection is given up in time`() throws {
+        let gate = Event()
+        let begun = Event()
+        let handler = RPCHandler.unary { _, _ throws(RPCError) in
+            begun.happen()
+            _ = gate.wait()
+            return []
+        }
+        try withServer(["/t.Service/Hang": handler]) { test in
+            let caller = try WorkerThread(name: "caller") {
+                _ = try? test.channel.call("/t.Service/Hang", [], deadline: .ample)
+            }
+            #expect(begun.wait())
+            // Whoever listens there now never speaks.
+            let deaf = try test.socket.listen()
+            defer { close(deaf) }
+            let start = MonotonicClock.now
+            let thrown = errorOf { () throws(RPCError) in
+                _ = try test.channel.open(
+                    "/t.Service/Hang", [], deadline: .none, patience: .milliseconds(900))
+            }
+            #expect(thrown?.code == .deadlineExceeded)
+            #expect(MonotonicClock.now - start < 8_000_000_000)
+            gate.happen()
+            caller.join()
         }
     }
 

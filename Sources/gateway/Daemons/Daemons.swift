@@ -73,11 +73,12 @@ final class Daemons: Sendable {
                 case .list:
                     try ListingProtocol.stream(
                         parameters.query, in: order, from: channel, metadata: metadata,
-                        deadline: deadline, cancellation: cancellation)
+                        deadline: deadline, patience: silence, cancellation: cancellation)
                 case .search:
                     try SearchProtocol.stream(
                         parameters.query, text: parameters.text, in: order, from: channel,
-                        metadata: metadata, deadline: deadline, cancellation: cancellation)
+                        metadata: metadata, deadline: deadline, patience: silence,
+                        cancellation: cancellation)
                 }
             // Pieces without entries are signs of life: nothing is said to the client before the daemon can't refuse any more.
             while true {

@@ -131,10 +131,12 @@ struct ListParameters: Sendable {
             return
         }
         givenOrder = .sorted
-        (criterion, descending) = try parameter.choice([
+        let orders: KeyValuePairs<String, (ListOrder.Criterion, Bool)> = [
             "natural": (.natural, false), "-natural": (.natural, true),
             "nombre": (.name, false), "-nombre": (.name, true),
-        ])
+        ]
+        (criterion, descending) = try parameter.choice(
+            orders, besides: form.isLines ? ["ninguno"] : [])
     }
 
     /// Entries on a page.

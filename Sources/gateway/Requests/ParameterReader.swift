@@ -43,9 +43,13 @@ struct ParameterReader {
         }
 
         /// One of some words.
-        func choice<Value>(_ choices: KeyValuePairs<String, Value>) throws(Problem) -> Value {
+        ///
+        /// - Parameter others: words that would do, too, and are taken elsewhere.
+        func choice<Value>(
+            _ choices: KeyValuePairs<String, Value>, besides others: [String] = []
+        ) throws(Problem) -> Value {
             for (word, meaning) in choices where Array(word.utf8) == value { return meaning }
-            let words = choices.map(\.key).joined(separator: ", ")
+            let words = (choices.map(\.key) + others).joined(separator: ", ")
             throw .invalidValue(
                 name, Text("debe ser uno de: \(words)", "must be one of: \(words)"))
         }

@@ -30,11 +30,7 @@ struct StreamDesk: Sendable {
         while true {
             do throws(Problem) {
                 // Held while the list is read, not while the daemon is waited for.
-                guard let place = places.take(for: client) else {
-                    throw .overload(
-                        "\(places.count) streams are under way, or \(places.countOfOne) of this client's"
-                    )
-                }
+                let place = try place(for: client)
                 let (stream, first) = try answers.daemons.stream(
                     parameters, after: after, for: identity, silence: daemon.deadline, life: life,
                     cancellation: cancellation)
@@ -48,6 +44,18 @@ struct StreamDesk: Sendable {
                 let end = patienceEnds ?? MonotonicClock.now + patience.wholeNanoseconds
                 patienceEnds = end
                 guard daemon.watch.awaitReturn(until: end) == .back else { throw error }
+            }
+        }
+    }
+
+    private func place(for client: ClientAddress) throws(Problem) -> StreamPlaces.Place {
+        do throws(StreamPlaces.Refusal) {
+            return try places.take(for: client)
+        } catch {
+            switch error {
+            case .allTaken: throw .overload("\(places.count) streams are under way")
+            case .clientHasIts:
+                throw .overload("\(places.countOfOne) streams of this client are under way")
             }
         }
     }

@@ -41,15 +41,24 @@ final class StreamPlaces: Sendable {
         }
     }
 
-    /// A place; nil where all are taken, or all that this client gets.
-    func take(for client: ClientAddress) -> Place? {
-        let mayTake = state.withLock { state in
+    /// Why there is no place.
+    enum Refusal: Error {
+        case allTaken
+        /// This client has all that one gets.
+        case clientHasIts
+    }
+
+    /// A place.
+    func take(for client: ClientAddress) throws(Refusal) -> Place {
+        let refusal: Refusal? = state.withLock { state in
             let own = state.byClient[client] ?? 0
-            guard state.taken < count, client == .loopback || own < countOfOne else { return false }
+            guard state.taken < count else { return .allTaken }
+            guard client == .loopback || own < countOfOne else { return .clientHasIts }
             state.taken += 1
             state.byClient[client] = own + 1
-            return true
+            return nil
         }
-        return mayTake ? Place(self, client) : nil
+        if let refusal { throw refusal }
+        return Place(self, client)
     }
 }
