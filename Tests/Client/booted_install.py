@@ -122,6 +122,8 @@ def test_a_password_in_site_d_is_asked_for_and_outlives_an_upgrade(site_lines):
     users.chmod(0o640)
     try:
         site_lines(PASSWORD)
+        # A worker from before a reload takes connections for a moment still.
+        command("systemctl", "restart", "nginx")
         status, headers, body = served(status=401)
         assert headers["WWW-Authenticate"].startswith("Basic") and headers["X-Request-Id"]
         assert headers["Content-Type"].startswith("application/problem+json")

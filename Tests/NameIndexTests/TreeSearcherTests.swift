@@ -333,7 +333,8 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
             try query(), text: try NameQuery("hit"), in: .unsorted, within: SortBudget(bytesMax: 0),
             isCancelled: slow
         ) { piece in
-            came.append(looks)
+            // Pieces without hits are signs of life.
+            if piece.count > 0 { came.append(looks) }
             return true
         }
         let first = try #require(came.first)
