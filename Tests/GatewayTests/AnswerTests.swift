@@ -23,11 +23,11 @@ import Testing
             let isUTF8 = bytes.withUnsafeBufferPointer { json.escaped($0) }
             json.raw("\"")
             let read = try JSONSerialization.jsonObject(
-                with: Data(json.bytes), options: .fragmentsAllowed)
+                with: Data(json.takeBytes()), options: .fragmentsAllowed)
             let text = try #require(read as? String)
             try #require(text.unicodeScalars.elementsEqual(ShownText.string(bytes).unicodeScalars))
             try #require(isUTF8 == ShownText.isUTF8(bytes))
-            try #require(!json.bytes.contains { $0 < 0x20 || $0 == 0x7F })
+            try #require(!json.takeBytes().contains { $0 < 0x20 || $0 == 0x7F })
         }
     }
 
@@ -35,7 +35,7 @@ import Testing
     func `numbers are written in full`(number: Int) {
         var json = JSONText()
         json.number(number)
-        #expect(String(decoding: json.bytes, as: UTF8.self) == "\(number)")
+        #expect(String(decoding: json.takeBytes(), as: UTF8.self) == "\(number)")
     }
 }
 

@@ -71,7 +71,7 @@ enum TicketReport {
             json.raw("}")
         }
         json.raw(hasMore ? "\n],\"more\":true}\n" : "\n],\"more\":false}\n")
-        return String(decoding: json.bytes, as: UTF8.self)
+        return String(decoding: json.takeBytes(), as: UTF8.self)
     }
 
     /// A ticket in full.
@@ -95,7 +95,7 @@ enum TicketReport {
             }
         }
         json.raw("}\n")
-        return String(decoding: json.bytes, as: UTF8.self)
+        return String(decoding: json.takeBytes(), as: UTF8.self)
     }
 
     /// All of the object but its end.

@@ -14,7 +14,7 @@ struct EntryJSON {
         prefix.raw("/")
         baseIsUTF8 = base.withUnsafeBufferPointer { prefix.escaped($0) }
         if !base.isEmpty { prefix.raw("/") }
-        self.prefix = prefix.bytes
+        self.prefix = prefix.takeBytes()
     }
 
     /// Appends an entry.

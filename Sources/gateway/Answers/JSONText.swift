@@ -7,8 +7,14 @@ struct JSONText {
     private var storage: [UInt8] = []
     private var count = 0
 
-    /// What is written.
-    var bytes: [UInt8] { Array(storage[..<count]) }
+    /// Takes what is written; nothing is left. No byte is copied.
+    mutating func takeBytes() -> [UInt8] {
+        var bytes: [UInt8] = []
+        swap(&bytes, &storage)
+        bytes.removeLast(bytes.count - count)
+        count = 0
+        return bytes
+    }
 
     /// Makes room.
     mutating func reserve(_ count: Int) {

@@ -40,7 +40,7 @@ struct ListLines {
             writer.append(entry, to: &json)
             json.raw("\n")
         }
-        return json.bytes
+        return json.takeBytes()
     }
 
     /// The last line.
@@ -59,7 +59,7 @@ struct ListLines {
             json.string(cursor)
         }
         json.raw("}\n")
-        return json.bytes
+        return json.takeBytes()
     }
 
     /// A path a line, its bytes as they are but for those that would end the line.

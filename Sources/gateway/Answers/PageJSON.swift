@@ -15,7 +15,7 @@ struct PageJSON {
         var writer = PageJSON(
             page: page, parameters: parameters, cursor: cursor, language: language)
         writer.write()
-        return writer.json.bytes
+        return writer.json.takeBytes()
     }
 
     private init(

@@ -31,7 +31,7 @@ enum ProblemAnswer {
         var json = JSONText()
         append(problem, uuid: identity.uuid, language, to: &json)
         json.raw("\n")
-        return json.bytes
+        return json.takeBytes()
     }
 
     /// Appends the problem's object.

@@ -15,7 +15,7 @@ enum ProblemExplanation {
         json.raw(",\"que_hacer\":")
         json.string(code.remedy[language])
         json.raw("}\n")
-        return json.bytes
+        return json.takeBytes()
     }
 
     static func page(_ code: ProblemCode, _ language: Language) -> [UInt8] {

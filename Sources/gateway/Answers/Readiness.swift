@@ -43,7 +43,7 @@ struct Readiness {
             json.raw(hasNoBroker ? "\"ausente\"}" : "\"bien\"}")
         }
         json.raw("}}\n")
-        return json.bytes
+        return json.takeBytes()
     }
 
     /// A broker is configured and can't be reached.

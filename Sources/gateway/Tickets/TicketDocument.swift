@@ -47,7 +47,7 @@ enum TicketDocument {
             ProblemAnswer.append(problem, uuid: nil, language, to: &json)
         }
         json.raw("}}\n")
-        return json.bytes
+        return json.takeBytes()
     }
 
     private static func state(_ ticket: Ticket) -> String {
