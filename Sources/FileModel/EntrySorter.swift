@@ -37,6 +37,8 @@ public struct EntrySorter: ~Copyable {
     private let budget: SortBudget
     private let isCancelled: () -> Bool
     private var taken = 0
+    /// What has ended the offering.
+    private var failure: Failure?
     private var items: [Item] = []
     private var blocks: [UnsafeMutablePointer<UInt8>] = []
     private var blockBytes = 0
@@ -63,8 +65,23 @@ public struct EntrySorter: ~Copyable {
     }
 
     /// Takes an entry. Its kind may be nil (unknown) only where the order does not ask for it.
+    ///
+    /// - Returns: false where it takes no more; ``finish(_:)`` says why.
     public mutating func offer(
         name: UnsafeBufferPointer<UInt8>, folder: UnsafeBufferPointer<UInt8>, kind: EntryKind?
+    ) -> Bool {
+        do throws(Failure) {
+            try keep(name, folder, kind)
+            return true
+        } catch {
+            failure = error
+            return false
+        }
+    }
+
+    private mutating func keep(
+        _ name: UnsafeBufferPointer<UInt8>, _ folder: UnsafeBufferPointer<UInt8>,
+        _ kind: EntryKind?
     ) throws(Failure) {
         key.removeAll(keepingCapacity: true)
         order.appendKey(
@@ -112,7 +129,10 @@ public struct EntrySorter: ~Copyable {
     }
 
     /// Calls `body` with each entry in order, until it returns false.
+    ///
+    /// - Throws: ``Failure``, also that of an ``offer(name:folder:kind:)``.
     public mutating func finish(_ body: (PageSelection.Entry) -> Bool) throws(Failure) {
+        if let failure { throw failure }
         var sinceLook = 0
         do {
             try items.sort { first, second in

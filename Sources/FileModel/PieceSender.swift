@@ -11,7 +11,7 @@ public final class PieceSender {
     /// What is gathered, and all that is to be said in the end.
     public var page = EntryPage()
     /// The reader has gone.
-    public private(set) var hasEnded = false
+    private var hasEnded = false
     private let send: (EntryBatch) -> Bool
     private var sent = ContinuousClock.now
 

@@ -28,17 +28,13 @@ extension FolderLister {
             let pieces = PieceSender { send($0, false) }
             let isOver = {
                 pieces.sendIfDue()
-                return pieces.hasEnded || isCancelled()
+                return isCancelled()
             }
             var missing: FileError?
-            do throws(FileError) {
-                switch order {
-                case .unsorted: try stream(folder, query, isOver, to: pieces, &missing)
-                case .sorted(let after):
-                    try sort(folder, query, after, budget, isOver, to: pieces, &missing)
-                }
-            } catch  where error.code == .cancelled && pieces.hasEnded && !isCancelled() {
-                // It was the reader who had enough.
+            switch order {
+            case .unsorted: try stream(folder, query, isOver, to: pieces, &missing)
+            case .sorted(let after):
+                try sort(folder, query, after, budget, isOver, to: pieces, &missing)
             }
             pieces.sendRest()
             return missing.map { [Notice($0, at: query.path)] } ?? []
@@ -64,18 +60,10 @@ extension FolderLister {
         var sorter = EntrySorter(
             query.order, after: after, within: budget, isCancelled: isCancelled)
         let nowhere = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
-        var failure: EntrySorter.Failure?
         try forEachCandidate(in: folder, query, isCancelled) { name, kind in
-            do throws(EntrySorter.Failure) {
-                try sorter.offer(name: name, folder: nowhere, kind: kind)
-                return true
-            } catch {
-                failure = error
-                return false
-            }
+            sorter.offer(name: name, folder: nowhere, kind: kind)
         }
         do throws(EntrySorter.Failure) {
-            if let failure { throw failure }
             try sorter.finish { entry in
                 append(
                     entry.name, entry.kind, of: folder, query, to: &pieces.page.entries,

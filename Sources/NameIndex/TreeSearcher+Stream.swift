@@ -20,7 +20,7 @@ extension TreeSearcher {
         let isOver = {
             // Hits are not kept back while others are looked for.
             pieces.sendIfDue()
-            return pieces.hasEnded || isCancelled()
+            return isCancelled()
         }
         var matcher = text.map { NameMatcher($0) }
         var reader = HitReader(base: base, query: query)
@@ -36,19 +36,11 @@ extension TreeSearcher {
         case .sorted(let after):
             var sorter = EntrySorter(
                 query.order, after: after, within: budget, isCancelled: isOver)
-            var failure: EntrySorter.Failure?
             try walk.forEachEntry(beneath: base) { folder, name, kind in
                 guard matcher?.matches(name) ?? true else { return true }
-                do throws(EntrySorter.Failure) {
-                    try sorter.offer(name: name, folder: folder, kind: kind)
-                    return true
-                } catch {
-                    failure = error
-                    return false
-                }
+                return sorter.offer(name: name, folder: folder, kind: kind)
             }
             do throws(EntrySorter.Failure) {
-                if let failure { throw failure }
                 try sorter.finish { hit in
                     reader.append(
                         hit.name, in: hit.folder, hit.kind, matcher: &matcher, to: &pieces.page)

@@ -105,24 +105,25 @@ import Testing
         }
     }
 
+    /// Offers places until the sorter takes no more.
+    private static func offer(_ places: [ListPosition], to sorter: inout EntrySorter) {
+        for place in places {
+            let isTaken = place.name.withUnsafeBufferPointer { name in
+                place.folder.withUnsafeBufferPointer { folder in
+                    sorter.offer(
+                        name: name, folder: folder, kind: place.isDirectory ? .directory : .file)
+                }
+            }
+            if !isTaken { return }
+        }
+    }
+
     private static func sort(
         _ places: [ListPosition], after: ListPosition?, in order: ListOrder,
         within budget: SortBudget, isCancelled: @escaping () -> Bool = { false }
     ) throws(EntrySorter.Failure) -> [ListPosition] {
         var sorter = EntrySorter(order, after: after, within: budget, isCancelled: isCancelled)
-        for place in places {
-            let offered: Result<Void, EntrySorter.Failure> =
-                place.name.withUnsafeBufferPointer { name in
-                    place.folder.withUnsafeBufferPointer { folder in
-                        Result { () throws(EntrySorter.Failure) in
-                            try sorter.offer(
-                                name: name, folder: folder,
-                                kind: place.isDirectory ? .directory : .file)
-                        }
-                    }
-                }
-            try offered.get()
-        }
+        offer(places, to: &sorter)
         var all: [ListPosition] = []
         try sorter.finish { entry in
             #expect(entry.name.baseAddress?[entry.name.count] == 0, "a NUL stands behind the name")
@@ -162,17 +163,10 @@ import Testing
         init(_ sorter: consuming EntrySorter) { self.sorter = sorter }
     }
 
-    private static func offered(
-        _ places: [ListPosition], within budget: SortBudget
-    ) throws -> Offered {
+    private static func offered(_ places: [ListPosition], within budget: SortBudget) -> Offered {
         var sorter = EntrySorter(
             ListOrder(.natural), after: nil, within: budget, isCancelled: { false })
-        for place in places {
-            try place.name.withUnsafeBufferPointer { name in
-                try sorter.offer(
-                    name: name, folder: UnsafeBufferPointer(start: nil, count: 0), kind: nil)
-            }
-        }
+        offer(places, to: &sorter)
         return Offered(sorter)
     }
 
@@ -187,11 +181,11 @@ import Testing
         #expect(budget.bytesTaken == 0)
         // As much as three such lists need, and a little: one may take half of it, two leave too little for a third.
         let counting = SortBudget(bytesMax: 1 << 30)
-        let one = try Self.offered(places, within: counting)
+        let one = Self.offered(places, within: counting)
         let need = counting.bytesTaken
         let shared = SortBudget(bytesMax: 2 * need + 1_024)
         let others = (
-            try Self.offered(places, within: shared), try Self.offered(places, within: shared)
+            Self.offered(places, within: shared), Self.offered(places, within: shared)
         )
         #expect(throws: EntrySorter.Failure.busy) {
             try Self.sort(places, after: nil, in: ListOrder(.natural), within: shared)
