@@ -136,8 +136,8 @@ public struct TreeDaemon: Sendable {
         let duration = ContinuousClock.now - start
         let isSlow = !isStream && duration >= configuration.slowRequest
         // Clients leave all the time; one that has waited in vain shall find why.
-        guard code != .cancelled || isSlow || configuration.logRequests else { return }
-        guard code != .ok || isSlow || configuration.logRequests else { return }
+        let isOrdinary = code == .ok || code == .cancelled
+        guard !isOrdinary || isSlow || configuration.logRequests else { return }
         var level = Logger.Level.info
         if code == .internalError || code == .resourceExhausted || code == .unknown {
             level = .error
