@@ -23,10 +23,11 @@ struct RequestHandler: Sendable {
         let answer: Answer
         var problem: Problem?
         do throws(Problem) {
-            if let list = try wholeList(request, route, target, wishes) {
-                return try streamed(list, request, route, identity, start)
+            switch try reply(to: request, route, target, wishes, identity) {
+            case .answer(let made): answer = made
+            case .wholeList(let list, let parameters):
+                return try streamed(list, parameters, request, route, identity, start)
             }
-            answer = try self.answer(request, route, target, wishes, identity)
         } catch {
             problem = error
             answer = ProblemAnswer.answer(
@@ -45,28 +46,22 @@ struct RequestHandler: Sendable {
         return response
     }
 
-    /// The request, where it asks for a whole list.
-    private func wholeList(
-        _ request: Request, _ route: Route?, _ target: Target, _ wishes: Wishes
-    ) throws(Problem) -> ListRequest? {
-        guard let route, route == .list || route == .search, route.allows(request.method) else {
-            return nil
-        }
-        let form = try wishes.form(among: Representation.allCases)
-        guard form.isLines else { return nil }
-        let asked = ListRequest(
-            page: route == .list ? .list : .search, query: target.query, form: form,
-            language: wishes.language)
-        return try asked.parameters().isWhole ? asked : nil
+    /// What a request comes to.
+    private enum Reply {
+        case answer(Answer)
+        /// A list that is to be streamed.
+        case wholeList(ListRequest, ListParameters)
     }
 
     /// Answers with a whole list; the request is noted when that has ended.
     private func streamed(
-        _ list: ListRequest, _ request: Request, _ route: Route?, _ identity: RequestIdentity,
+        _ list: ListRequest, _ parameters: ListParameters, _ request: Request, _ route: Route?,
+        _ identity: RequestIdentity,
         _ start: ContinuousClock.Instant
     ) throws(Problem) -> Response {
         let stream = try streams.open(
-            list, preferring: Preferences(prefer: request.header("Prefer")), for: identity,
+            list, parameters, preferring: Preferences(prefer: request.header("Prefer")),
+            for: identity,
             client: ClientAddress(request.parameter("REMOTE_ADDR")), peer: request.peer)
         var answer = Answer(lines: [], as: list.form, language: list.language)
         answer.isTagged = false
@@ -94,39 +89,44 @@ struct RequestHandler: Sendable {
         return response
     }
 
-    private func answer(
-        _ request: Request, _ route: Route?, _ target: Target, _ wishes: Wishes,
+    private func reply(
+        to request: Request, _ route: Route?, _ target: Target, _ wishes: Wishes,
         _ identity: RequestIdentity
-    ) throws(Problem) -> Answer {
+    ) throws(Problem) -> Reply {
         guard let route else { throw Problem(.unknownRoute) }
         guard route.allows(request.method) else { throw Problem(.methodNotAllowed) }
         switch route {
-        case .list, .search:
-            return try list(
-                route == .list ? .list : .search,
-                as: wishes.form(among: Representation.allCases), request, target, wishes, identity)
-        case .home: return try list(.home, as: .html, request, target, wishes, identity)
-        case .ticket(let id): return try ticket(id, request, target, wishes)
-        case .ticketResult(let id): return try result(of: id, target)
-        case .problem(let code): return try explanation(of: code, target, wishes)
-        case .health: return try health(target)
-        case .readiness: return try readiness(target)
-        case .metrics: return try figures(request, target)
-        case .openAPI: return try openAPI(target)
+        case .list: return try list(.list, request, target, wishes, identity)
+        case .search: return try list(.search, request, target, wishes, identity)
+        case .home: return try list(.home, request, target, wishes, identity)
+        case .ticket(let id): return .answer(try ticket(id, request, target, wishes))
+        case .ticketResult(let id): return .answer(try result(of: id, target))
+        case .problem(let code): return .answer(try explanation(of: code, target, wishes))
+        case .health: return .answer(try health(target))
+        case .readiness: return .answer(try readiness(target))
+        case .metrics: return .answer(try figures(request, target))
+        case .openAPI: return .answer(try openAPI(target))
         }
     }
 
     /// `/listar_archivos`, `/buscar_archivos`, `/`.
     private func list(
-        _ page: ListRequest.Page, as form: Representation, _ request: Request, _ target: Target,
-        _ wishes: Wishes, _ identity: RequestIdentity
-    ) throws(Problem) -> Answer {
+        _ page: ListRequest.Page, _ request: Request, _ target: Target, _ wishes: Wishes,
+        _ identity: RequestIdentity
+    ) throws(Problem) -> Reply {
+        let form =
+            page == .home ? .html : try wishes.form(among: Representation.allCases)
         let asked = ListRequest(
             page: page, query: target.query, form: form, language: wishes.language)
-        return try lists.answer(
-            to: asked, mayBecomeTicket: request.method == "GET" && !form.isLines,
-            preferring: Preferences(prefer: request.header("Prefer")), for: identity,
-            peer: request.peer)
+        if form.isLines {
+            let parameters = try asked.parameters()
+            if parameters.isWhole { return .wholeList(asked, parameters) }
+        }
+        return .answer(
+            try lists.answer(
+                to: asked, mayBecomeTicket: request.method == "GET" && !form.isLines,
+                preferring: Preferences(prefer: request.header("Prefer")), for: identity,
+                peer: request.peer))
     }
 
     /// `/solicitudes/{id}`: how a ticket stands; who deletes it forgets it.

@@ -32,15 +32,9 @@ struct RequestLog: Sendable {
             guard let before = budget.line() else { return }
             omitted = before
         }
-        var metadata: Logger.Metadata = [
-            "REQUEST_ID": "\(identity.id)",
-            "HTTP_REQUEST_METHOD": "\(request.method)",
-            "HTTP_ROUTE": "\(route?.name ?? "-")",
-            "HTTP_RESPONSE_STATUS_CODE": "\(status)",
-            "DURATION_US": "\(duration.wholeMicroseconds)",
-        ]
-        if let trace = identity.traceID { metadata["TRACE_ID"] = "\(trace)" }
-        var message = "\(status) \(request.method) \(route?.name ?? "-")"
+        var metadata = fields(
+            request, identity, route, status: status, duration: duration, omitted: omitted)
+        var message = Self.what(request, route, status: status)
         if let problem {
             metadata["ERROR_TYPE"] = "\(problem.code.rawValue)"
             message += ": \(problem.code.rawValue)"
@@ -49,10 +43,7 @@ struct RequestLog: Sendable {
             message += ": slow"
         }
         if let cause { message += ": \(cause)" }
-        if omitted > 0 {
-            message += " (\(omitted) such lines were left out before)"
-            metadata["LINES_OMITTED"] = "\(omitted)"
-        }
+        message += Self.omission(omitted)
         log.log(level: level(status), "\(message)", metadata: metadata)
     }
 
@@ -62,6 +53,7 @@ struct RequestLog: Sendable {
         _ outcome: ListStream.Outcome, entries: Int, duration: Duration
     ) {
         var level = Logger.Level.info
+        var omitted = 0
         let end: String
         switch outcome {
         case .whole:
@@ -72,24 +64,43 @@ struct RequestLog: Sendable {
             end = "the client left after \(entries) entries"
         case .clientStalled:
             guard let before = budget.line() else { return }
-            end =
-                "the client has read nothing for long, after \(entries) entries"
-                + (before > 0 ? " (\(before) such lines were left out before)" : "")
+            omitted = before
+            end = "the client has read nothing for long, after \(entries) entries"
         case .cutOff(let cause):
             level = .warning
             end = "cut off after \(entries) entries: \(cause)"
         }
-        var metadata: Logger.Metadata = [
+        let status = 200
+        let what = Self.what(request, route, status: status)
+        log.log(
+            level: level, "\(what): \(end)\(Self.omission(omitted))",
+            metadata: fields(
+                request, identity, route, status: status, duration: duration, omitted: omitted))
+    }
+
+    private static func what(_ request: Request, _ route: Route?, status: Int) -> String {
+        "\(status) \(request.method) \(route?.name ?? "-")"
+    }
+
+    private static func omission(_ count: Int) -> String {
+        count > 0 ? " (\(count) such lines were left out before)" : ""
+    }
+
+    /// What every line has.
+    private func fields(
+        _ request: Request, _ identity: RequestIdentity, _ route: Route?, status: Int,
+        duration: Duration, omitted: Int
+    ) -> Logger.Metadata {
+        var fields: Logger.Metadata = [
             "REQUEST_ID": "\(identity.id)",
             "HTTP_REQUEST_METHOD": "\(request.method)",
             "HTTP_ROUTE": "\(route?.name ?? "-")",
-            "HTTP_RESPONSE_STATUS_CODE": "200",
+            "HTTP_RESPONSE_STATUS_CODE": "\(status)",
             "DURATION_US": "\(duration.wholeMicroseconds)",
         ]
-        if let trace = identity.traceID { metadata["TRACE_ID"] = "\(trace)" }
-        log.log(
-            level: level, "200 \(request.method) \(route?.name ?? "-"): \(end)",
-            metadata: metadata)
+        if let trace = identity.traceID { fields["TRACE_ID"] = "\(trace)" }
+        if omitted > 0 { fields["LINES_OMITTED"] = "\(omitted)" }
+        return fields
     }
 
     private func level(_ status: Int) -> Logger.Level {

@@ -63,7 +63,7 @@ final class Daemons: Sendable {
     ///   - life: how long the whole stream may take.
     func stream(
         _ parameters: ListParameters, after place: ListPosition?, for request: RequestIdentity,
-        silence: Duration, life: Duration, cancellation: RPCCancellation
+        silence: Duration, life: Duration, cancellation: RPCCancellation?
     ) throws(Problem) -> (EntryStream, StreamPiece) {
         try daemon(of: parameters.endpoint).open(for: request, life: life) {
             (channel, metadata, deadline) throws(RPCError) in

@@ -15,15 +15,14 @@ struct StreamDesk: Sendable {
 
     /// Opens the list that a request asks for; its first piece is there.
     ///
-    /// - Throws: ``Problem``: the request's, the daemon's; `overload` where all places are taken, or all that one client gets.
+    /// - Parameter parameters: the request's.
+    /// - Throws: ``Problem``: the cursor's, the daemon's; `overload` where all places are taken, or all that one client gets.
     func open(
-        _ request: ListRequest, preferring preferences: Preferences, for identity: RequestIdentity,
-        client: ClientAddress, peer: Peer?
+        _ request: ListRequest, _ parameters: ListParameters, preferring preferences: Preferences,
+        for identity: RequestIdentity, client: ClientAddress, peer: Peer?
     ) throws(Problem) -> ListStream {
-        let parameters = try request.parameters()
         let after = try answers.place(of: parameters)
-        let cancellation = RPCCancellation()
-        peer?.whenGone { cancellation.cancel() }
+        let cancellation = RPCCancellation(whenGone: peer)
         let daemon = answers.daemon(for: request)
         let patience = preferences.wait.map { Duration.seconds($0) } ?? patience
         var patienceEnds: Int64?

@@ -96,7 +96,8 @@ struct ListDesk: Sendable {
     ) throws(Problem) -> Answer {
         if let limit {
             return try answers.answer(
-                to: request, for: identity, within: limit, cancellation: Self.cancellation(by: peer)
+                to: request, for: identity, within: limit,
+                cancellation: RPCCancellation(whenGone: peer)
             )
         }
         let whenGone = peer.map { peer in { peer.whenGone($0) } }
@@ -112,13 +113,6 @@ struct ListDesk: Sendable {
         return try outcome.get()
     }
 
-    private static func cancellation(by peer: Peer?) -> RPCCancellation? {
-        guard let peer else { return nil }
-        let cancellation = RPCCancellation()
-        peer.whenGone { cancellation.cancel() }
-        return cancellation
-    }
-
     /// `Prefer: respond-async`: the answer if it comes within the wait, else a ticket.
     private func answerAsync(
         _ request: ListRequest, within wait: Int, for identity: RequestIdentity, _ peer: Peer?
@@ -132,7 +126,7 @@ struct ListDesk: Sendable {
             do throws(Problem) {
                 var answer = try answers.answer(
                     to: request, for: identity, within: min(left, daemon.deadline),
-                    cancellation: Self.cancellation(by: peer))
+                    cancellation: RPCCancellation(whenGone: peer))
                 Self.note("wait=\(wait)", in: &answer)
                 return answer
             } catch {
