@@ -150,6 +150,7 @@ final class ClientCall: @unchecked Sendable {
         guard sent == GRPC_CALL_OK else {
             grpc_call_cancel(call, nil)
             _ = queue.pluck(statusTag)
+            dropDetails()
             request.cancellation?.detach()
             end(call)
             throw refused(sent)
@@ -281,10 +282,7 @@ final class ClientCall: @unchecked Sendable {
 
     private func takeStatus(_ method: String, _ deadline: RPCDeadline) throws(RPCError) {
         let code = RPCStatusCode(rawValue: status.pointee.rawValue)
-        defer {
-            grpc_slice_unref(details.pointee)
-            details.pointee = grpc_empty_slice()
-        }
+        defer { dropDetails() }
         guard code != .ok else { return }
         let message = details.pointee.text
         guard code == .cancelled, !current.withLock({ $0.isOver || $0.isCancelled }) else {
@@ -296,6 +294,11 @@ final class ClientCall: @unchecked Sendable {
         }
         // Whoever resets calls that it has not begun is a server about to go.
         throw RPCError(.unavailable, "\(method): given up by the server: \(message)")
+    }
+
+    private func dropDetails() {
+        grpc_slice_unref(details.pointee)
+        details.pointee = grpc_empty_slice()
     }
 
     /// gRPC refuses a batch only for a mistake in it.

@@ -101,19 +101,6 @@ public final class RPCChannel: Sendable {
         }
     }
 
-    /// Sends a request and hands each message of the answer to `receive`, in order, on the caller's
-    /// thread; returns when the server has ended the stream. While `receive` works, at most about
-    /// 64 KiB are read ahead: then the server waits.
-    ///
-    /// - Throws: as `call`, or what `receive` threw, which cancels the call.
-    public func stream(
-        _ method: String, _ request: [UInt8], metadata: RPCMetadata = RPCMetadata(),
-        deadline: RPCDeadline, receive: ([UInt8]) throws(RPCError) -> Void
-    ) throws(RPCError) {
-        let stream = try open(method, request, metadata: metadata, deadline: deadline)
-        while let message = try stream.next(within: .seconds(Int64.max)) { try receive(message) }
-    }
-
     /// Cancels the calls under way and lets go of the connections; later calls fail with
     /// `cancelled`.
     public func shutdown() {
@@ -126,23 +113,7 @@ public final class RPCChannel: Sendable {
         for call in all { call.cancelForGood() }
     }
 
-    private func connected(by deadline: RPCDeadline) throws(RPCError) -> Connection {
-        let patience = deadline.earlier(of: RPCDeadline(after: Self.takingPatience))
-        do throws(RPCError) {
-            return try Connection(
-                path: path, arguments: .client(messageBytesMax: messageBytesMax), by: patience)
-        } catch {
-            guard error.code == .deadlineExceeded, !deadline.hasPassed else { throw error }
-            // Asked now: calls that came together with this one may have begun meanwhile.
-            guard state.update(waking: .none, { $0.underWay > 0 }) else {
-                throw RPCError(.unavailable, error.message)
-            }
-            return try Connection(
-                path: path, arguments: .client(messageBytesMax: messageBytesMax), by: deadline)
-        }
-    }
-
-    /// Connections that wait for a call.
+    /// Connections that wait for a call, for tests.
     var idleConnections: Int {
         state.update(waking: .none) { state in state.idle.count { $0.connection != nil } }
     }
@@ -172,7 +143,7 @@ public final class RPCChannel: Sendable {
             state.update(waking: .none) { $0.underWay += 1 }
             return (call, connection)
         } catch {
-            giveBack(call)
+            giveBack(call, wasUnderWay: false)
             throw error
         }
     }
@@ -233,15 +204,31 @@ public final class RPCChannel: Sendable {
         }
     }
 
+    private func connected(by deadline: RPCDeadline) throws(RPCError) -> Connection {
+        let patience = deadline.earlier(of: RPCDeadline(after: Self.takingPatience))
+        do throws(RPCError) {
+            return try Connection(
+                path: path, arguments: .client(messageBytesMax: messageBytesMax), by: patience)
+        } catch {
+            guard error.code == .deadlineExceeded, !deadline.hasPassed else { throw error }
+            // Asked now: calls that came together with this one may have begun meanwhile.
+            guard state.update(waking: .none, { $0.underWay > 0 }) else {
+                throw RPCError(.unavailable, error.message)
+            }
+            return try Connection(
+                path: path, arguments: .client(messageBytesMax: messageBytesMax), by: deadline)
+        }
+    }
+
     /// The call has ended well.
     func end(_ call: ClientCall) {
-        state.update(waking: .none) { $0.underWay -= 1 }
-        giveBack(call)
+        giveBack(call, wasUnderWay: true)
     }
 
     /// For the next caller.
-    private func giveBack(_ call: ClientCall) {
+    private func giveBack(_ call: ClientCall, wasUnderWay: Bool) {
         let isShutDown = state.update(waking: .none) { state in
+            if wasUnderWay { state.underWay -= 1 }
             if !state.isShutDown { state.idle.append(call) }
             return state.isShutDown
         }

@@ -54,3 +54,14 @@ func errorOf<Result>(_ body: () throws(RPCError) -> Result) -> RPCError? {
         return error
     }
 }
+
+extension RPCChannel {
+    /// Hands each message of a stream to `receive`, which may end it by an error.
+    func stream(
+        _ method: String, _ request: [UInt8], deadline: RPCDeadline,
+        receive: ([UInt8]) throws(RPCError) -> Void
+    ) throws(RPCError) {
+        let stream = try open(method, request, deadline: deadline)
+        while let message = try stream.next(within: .seconds(Int64.max)) { try receive(message) }
+    }
+}

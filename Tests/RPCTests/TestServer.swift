@@ -114,3 +114,14 @@ final class Event: Sendable {
         state.wait(until: RPCDeadline(after: patience).monotonic) { $0 ? true : nil } ?? false
     }
 }
+
+extension RPCChannel {
+    /// Hands each message of a stream to `receive`, which may end it by an error.
+    func stream(
+        _ method: String, _ request: [UInt8], deadline: RPCDeadline,
+        receive: ([UInt8]) throws(RPCError) -> Void
+    ) throws(RPCError) {
+        let stream = try open(method, request, deadline: deadline)
+        while let message = try stream.next(within: .seconds(Int64.max)) { try receive(message) }
+    }
+}
