@@ -481,6 +481,29 @@ def test_a_gateway_that_is_away_is_a_503(place, address):
             assert page.status == 503 and "Service absent" in page.html() and "nginx" not in page.html()
 
 
+def access_lines(server, address):
+    with open(f"{server.place}/nginx/access.log", encoding="utf-8") as file:
+        return [line for line in file if line.startswith(address + " ")]
+
+
+def test_a_gateway_that_is_away_fills_no_log(place, address):
+    """nginx tries each of the 512 lines of its upstream: none of that is a line, and of the times there is one."""
+    with Front(place, "lonely", f"{place}/nobody.sock") as front:
+        before = front.nginx.said()
+        for _ in range(3):
+            assert ask(front, address).status == 503
+        lines = until(lambda: len(found := access_lines(front, address)) == 3 and found, "the log's lines")
+        assert front.nginx.said() == before
+        assert all(re.search(r" upstream=[0-9.]+ agent=", line) and len(line) < 300 for line in lines), lines
+
+
+def test_of_what_a_client_sends_the_log_keeps_the_beginning(strict, address):
+    long = "/salud?" + "a" * 5_000
+    assert ask(strict, address, long, {"User-Agent": "b" * 3_000}).status == 400
+    line, = until(lambda: access_lines(strict, address), "the log's line")
+    assert f'"GET {long[:996]}..."' in line and f'agent="{"b" * 200}..."' in line and len(line) < 1_600, line
+
+
 @pytest.mark.parametrize("accept", ["application/json", BROWSER])
 @pytest.mark.parametrize("line", ["Host: a/b", "Host: a\r\nHost: b", "Content-Length: x", "Transfer-Encoding: chunked\r\nContent-Length: 3"])
 def test_what_cant_be_read_is_a_400(world, address, line, accept):
