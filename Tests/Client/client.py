@@ -94,6 +94,21 @@ def parameters(asked):
             for pair in query.split(b"&") if pair]
 
 
+@dataclass
+class Row:
+    """A row of a contract: what is asked, and what it is answered with."""
+
+    sentence: str
+    target: object
+    status: int = 200
+    codigo: object = None
+    parametro: str = None
+    columna: int = None
+    method: str = "GET"
+    headers: dict = field(default_factory=dict)
+    also: object = None  # A check of the answer.
+
+
 class Client:
     """One kept connection; not for two threads at once."""
 

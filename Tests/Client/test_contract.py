@@ -9,31 +9,17 @@ import re
 import ssl
 import time
 import uuid
-from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
 import odd_tree
 import oracle
-from client import UUID, check_list, check_problem, parameters, target
+from client import UUID, Row, check_list, check_problem, parameters, target
 
 L, S = "/listar_archivos", "/buscar_archivos"
 C = L + "?ruta=/contrato"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
-
-
-@dataclass
-class Row:
-    sentence: str
-    target: object
-    status: int = 200
-    codigo: object = None
-    parametro: str = None
-    columna: int = None
-    method: str = "GET"
-    headers: dict = field(default_factory=dict)
-    also: object = None  # A check of the answer.
 
 
 def bad(sentence, asked, parametro, codigo="valor_invalido", columna=None, **rest):

@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 from concurrent import futures
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 import h2.connection
@@ -29,7 +29,7 @@ import pytest
 import fastcgi_client
 import odd_tree
 import oracle
-from client import check_list, check_problem, parameters, strict_json, target
+from client import Row, check_list, check_problem, parameters, strict_json, target
 from stack import Stack, beside, until
 from stack import folder as own_folder
 from streams import SLOW, Reader, counted, cpu, ended_call, has_end, identity, pss, reading
@@ -147,18 +147,6 @@ def check_lines(answer, form, expected, in_order=False):
 
 
 # The table
-
-@dataclass
-class Row:
-    sentence: str
-    target: object
-    status: int = 200
-    codigo: object = None
-    parametro: str = None
-    columna: int = None
-    method: str = "GET"
-    headers: dict = field(default_factory=dict)
-    also: object = None  # A check of the answer.
 
 
 def both(sentence, asked, *rest, **more):
