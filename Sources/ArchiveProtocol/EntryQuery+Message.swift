@@ -93,3 +93,23 @@ extension ListPosition {
         }
     }
 }
+
+extension StreamOrder {
+    /// The order of a streamed query.
+    init(
+        _ query: Pasarela_V1_EntryQuery, after: Pasarela_V1_Position?
+    ) throws(RPCError) {
+        if query.order == .unspecified || query.order == .none {
+            guard after == nil else { throw .invalid("after: without an order there is no place") }
+            self = .unsorted
+        } else {
+            self = .sorted(after: try after.map(ListPosition.init(message:)))
+        }
+    }
+
+    /// The place as a message.
+    var after: Pasarela_V1_Position? {
+        guard case .sorted(let after) = self else { return nil }
+        return after?.message
+    }
+}

@@ -61,11 +61,7 @@ public final class Monitor<State: Sendable>: @unchecked Sendable {
     ) -> Result? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        var end = timespec()
-        if let monotonic {
-            end.tv_sec = Int(monotonic / 1_000_000_000)
-            end.tv_nsec = Int(monotonic % 1_000_000_000)
-        }
+        var end = timespec(monotonic: monotonic ?? 0)
         while true {
             if let result = body(&state) { return result }
             if monotonic == nil {

@@ -28,3 +28,11 @@ public enum WallClock {
         return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
+
+extension timespec {
+    /// An instant of `CLOCK_MONOTONIC`, in nanoseconds.
+    init(monotonic: Int64) {
+        self.init(
+            tv_sec: Int(monotonic / 1_000_000_000), tv_nsec: Int(monotonic % 1_000_000_000))
+    }
+}

@@ -55,11 +55,7 @@ public final class Promise<Value: Sendable>: @unchecked Sendable {
     public func wait(
         until monotonic: Int64? = nil, orGiveUp givesUp: () -> Bool = { false }
     ) -> Outcome {
-        var end = timespec()
-        if let monotonic {
-            end.tv_sec = Int(monotonic / 1_000_000_000)
-            end.tv_nsec = Int(monotonic % 1_000_000_000)
-        }
+        var end = timespec(monotonic: monotonic ?? 0)
         while true {
             let seen = word.pointee.bitwiseOr(awaited, ordering: .acquiringAndReleasing).newValue
             if seen & kept != 0, let value { return .value(value) }

@@ -4,16 +4,6 @@ import RootedFiles
 import TestSupport
 import Testing
 
-/// The code of the error that it ends with.
-private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
-    do throws(FileError) {
-        try body()
-        return nil
-    } catch {
-        return error.code
-    }
-}
-
 @Suite struct FolderListerTests {
     private let tree: TemporaryFolder
     private let lister: FolderLister
@@ -255,7 +245,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
             #expect(names == Array(all[(after.map { $0 + 1 } ?? 0)...]))
         }
         #expect(
-            code { () throws(FileError) in
+            fileError { () throws(FileError) in
                 _ = try lister.stream(
                     query, in: .sorted(after: nil), within: SortBudget(bytesMax: 1_000)
                 ) { _, _ in true }
@@ -273,7 +263,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
         for order in [StreamOrder.unsorted, .sorted(after: nil)] {
             looks = 0
             #expect(
-                code { () throws(FileError) in
+                fileError { () throws(FileError) in
                     _ = try lister.stream(
                         plain, in: order, within: Self.budget, isCancelled: isCancelled
                     ) { _, _ in true }
@@ -282,7 +272,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
         }
         looks = 0
         #expect(
-            code { () throws(FileError) in
+            fileError { () throws(FileError) in
                 _ = try lister.page(
                     plain, PageRequest(limit: 10, after: nil), isCancelled: isCancelled)
             } == .cancelled)

@@ -5,16 +5,6 @@ import RootedFiles
 import TestSupport
 import Testing
 
-/// The code of the error that it ends with.
-private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
-    do throws(FileError) {
-        try body()
-        return nil
-    } catch {
-        return error.code
-    }
-}
-
 @Suite struct TreeSearcherTests {
     private let tree: TemporaryFolder
     private let served: ServedTree
@@ -307,7 +297,7 @@ private func code(_ body: () throws(FileError) -> Void) -> FileError.Code? {
             #expect(paths == Array(all[start...]))
         }
         #expect(
-            code { () throws(FileError) in
+            fileError { () throws(FileError) in
                 _ = try searcher.stream(
                     plain, text: text, in: .sorted(after: nil),
                     within: SortBudget(bytesMax: 1_000), isCancelled: { false }
