@@ -13,9 +13,8 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
     private final class Flight: Sendable {
         let cargo = Promise<Cargo>()
         let cancellation = RPCCancellation()
-        // Both change with the state's lock held.
+        /// Changes with the state's lock held.
         let aboard = Atomic(1)
-        let hasDeparted = Atomic(false)
 
         var isAbandoned: Bool { aboard.load(ordering: .relaxed) == 0 }
     }
@@ -77,10 +76,10 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         }
         switch role {
         case .pilot(let flight):
-            whenGone?({ [state] in Self.leave(flight, state) })
+            whenGone?({ [state] in Self.leave(flight, of: key, state) })
             return land(flight, key, with: fly(flight.cancellation))
         case .nextPilot(let flight, let before):
-            whenGone?({ [state] in Self.leave(flight, state) })
+            whenGone?({ [state] in Self.leave(flight, of: key, state) })
             var brought: Cargo?
             if case .value(let cargo) = before.cargo.wait(until: MonotonicClock.now + patience) {
                 brought = cargo
@@ -89,22 +88,21 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
                 state.traffic[key]?.underWay = flight
                 state.traffic[key]?.waiting = nil
                 state.traffic[key]?.departed = MonotonicClock.now
-                flight.hasDeparted.store(true, ordering: .relaxed)
                 return flight.isAbandoned
             }
             if isAbandoned { flight.cancellation.cancel() }
             if let brought, isFinal(brought) { return land(flight, key, with: brought) }
             return land(flight, key, with: fly(flight.cancellation))
         case .passenger(let flight, let slowAt):
-            return ride(flight, slowAt: slowAt, whenGone)
+            return ride(flight, of: key, slowAt: slowAt, whenGone)
         }
     }
 
     /// One of those aboard has gone. The last one ends the flight; one that waits to depart may still be joined.
-    private static func leave(_ flight: Flight, _ state: Monitor<State>) {
-        let isOver = state.update(waking: .none) { _ in
+    private static func leave(_ flight: Flight, of key: Key, _ state: Monitor<State>) {
+        let isOver = state.update(waking: .none) { state in
             flight.aboard.subtract(1, ordering: .relaxed)
-            return flight.isAbandoned && flight.hasDeparted.load(ordering: .relaxed)
+            return flight.isAbandoned && state.traffic[key]?.waiting !== flight
         }
         if isOver { flight.cancellation.cancel() }
     }
@@ -114,18 +112,20 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         let isLeft = Atomic(false)
 
         /// Once, whoever comes first: the client that goes, or the gateway that lets it wait no longer.
-        func leave(_ flight: Flight, _ state: Monitor<State>) {
+        func leave(_ flight: Flight, of key: Key, _ state: Monitor<State>) {
             if !isLeft.exchange(true, ordering: .sequentiallyConsistent) {
-                SharedFlights.leave(flight, state)
+                SharedFlights.leave(flight, of: key, state)
             }
         }
     }
 
     /// Every flight lands: a call has a deadline.
-    private func ride(_ flight: Flight, slowAt: Int64, _ whenGone: Farewell?) -> Cargo? {
+    private func ride(
+        _ flight: Flight, of key: Key, slowAt: Int64, _ whenGone: Farewell?
+    ) -> Cargo? {
         let seat = Seat()
         whenGone?({ [state] in
-            seat.leave(flight, state)
+            seat.leave(flight, of: key, state)
             flight.cargo.ask()
         })
         let hasLeft = { seat.isLeft.load(ordering: .sequentiallyConsistent) }
@@ -140,7 +140,7 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
             return true
         }
         guard mayWait else {
-            seat.leave(flight, state)
+            seat.leave(flight, of: key, state)
             return nil
         }
         defer { state.update(waking: .none) { $0.passengers -= 1 } }
@@ -161,7 +161,6 @@ final class SharedFlights<Key: Hashable & Sendable, Cargo: Sendable>: Sendable {
         }
         traffic.underWay = flight
         traffic.departed = MonotonicClock.now
-        flight.hasDeparted.store(true, ordering: .relaxed)
         return .pilot(flight)
     }
 
