@@ -1,6 +1,6 @@
 /// A value of the label `status`: an HTTP status that the gateway answers with, or `otro`.
 struct StatusLabel: Sendable, Hashable {
-    /// The statuses that have a series each (docs/http-api.md), ascending.
+    /// The statuses that have a series each (docs/http-api.md; 499, nginx's own: the client left), ascending.
     static let known = [
         200, 202, 204, 303, 304, 400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 414, 429, 431,
         499, 500, 501, 503, 504, 505,
