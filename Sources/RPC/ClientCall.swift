@@ -4,9 +4,9 @@ internal import Synchronization
 /// All that one call of a client needs of gRPC, kept for the next call: a queue, the operations,
 /// and the cells that gRPC writes into.
 ///
-/// `@unchecked Sendable`: used by one caller at a time, who has taken it from the channel's pool
-/// under the pool's mutex; only `cancel` comes from other threads, and touches nothing but
-/// `current`.
+/// `@unchecked Sendable`: used by one caller at a time, who has taken it from the channel's pool under the pool's mutex;
+/// while it is in the pool the channel alone touches it (`connection`), with that mutex held. Only `cancel` comes from
+/// other threads, and touches nothing but `current`.
 final class ClientCall: @unchecked Sendable {
     /// What can be cancelled.
     private struct Current {

@@ -9,8 +9,8 @@ internal import Synchronization
 /// gRPC's name resolver: so an absent server is known at once, there is no reconnect back-off to
 /// sit in, and the layers between (resolver, load balancer, retries) cost no time.
 ///
-/// `@unchecked Sendable`: `channel` is made for use by several threads; it is destroyed when the
-/// last call upon it and `RPCChannel` have let go of this object.
+/// `@unchecked Sendable`: `channel` is made for use by several threads; it is destroyed when the `ClientCall` that has this
+/// object lets go of it, and a call that is carried upon it holds it until its end.
 final class Connection: @unchecked Sendable {
     let channel: OpaquePointer
     /// A copy of the descriptor that gRPC owns and may close at any time: to look whether the peer
